@@ -1,0 +1,34 @@
+"""SHELL (terminal). The `candlewick` command: a table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS: dict[str, str] = {}
+"""Command name -> "module:function", where function is a click command or group."""
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when the command is used, so that `candlewick --help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, or None where there is no such."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: Any = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(cls=LazyGroup)
+@click.version_option(package_name="candlewick")
+def main() -> None:
+    """Candles you can trust: run the pipeline and read what it knows."""

@@ -1,0 +1,1 @@
+"""The contract: records, Avro schemas, wire format, topics, registry client. Services share this package and nothing else."""

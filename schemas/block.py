@@ -1,0 +1,68 @@
+"""PURE. Many single-record Avro bodies to columns at once, in native code.
+
+The bodies are joined into ONE block of an in-memory Avro container file, which polars reads: about 2 M records/s,
+against 0.13 M one by one. A damaged body can shift its neighbours without an error, so the caller must compare each row
+with its record's key (see `BlockDecoder`), and go record by record when anything differs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+
+import polars as pl
+
+from schemas.avro import Schema, without_extras
+from schemas.records import Record
+from schemas.wire import WireError
+
+_SYNC = b"candlewick-block"
+
+
+def _varint(n: int) -> bytes:
+    n = (n << 1) ^ (n >> 63)
+    out = bytearray()
+    while n > 127:
+        out.append((n & 127) | 128)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def _container_header(schema: Schema) -> bytes:
+    meta = {b"avro.schema": json.dumps(without_extras(schema)).encode(), b"avro.codec": b"null"}
+    body = b"".join(_varint(len(k)) + k + _varint(len(v)) + v for k, v in meta.items())
+    return b"Obj\x01" + _varint(len(meta)) + body + b"\0" + _SYNC
+
+
+class BlockDecoder:
+    """Reads bodies written with one schema into columns named and ordered as the record's fields."""
+
+    def __init__(self, record: type[Record], writer: Schema) -> None:
+        self._head = _container_header(writer)
+        written = {f["name"] for f in writer["fields"]}
+        self._columns = [
+            pl.col(f.name)
+            if f.name in written
+            else pl.lit(None if f.default is MISSING else f.default, allow_object=False).alias(f.name)
+            for f in fields(record)
+        ]
+
+    def __call__(self, bodies: Sequence[bytes]) -> pl.DataFrame:
+        """Return one row a body, in order.
+
+        Raises:
+            WireError: ``undecodable``: the block could not be read, or has another number of rows. Damage may also go
+                unnoticed here: the caller compares the rows with the records' keys.
+        """
+        block = b"".join(bodies)
+        container = self._head + _varint(len(bodies)) + _varint(len(block)) + block + _SYNC
+        try:
+            frame = pl.read_avro(io.BytesIO(container))
+        except (Exception, pl.exceptions.PanicException) as error:  # the panic is a BaseException
+            raise WireError("undecodable", f"{type(error).__name__}: {error}") from error
+        if frame.height != len(bodies):
+            raise WireError("undecodable", f"{frame.height} rows from {len(bodies)} bodies")
+        return frame.select(self._columns)

@@ -1,0 +1,45 @@
+"""PURE. The names of all settings, so that each service can refuse a misspelt one although it reads only its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+PREFIX = "CANDLEWICK_"
+SETTINGS: dict[str, str] = {
+    # shared
+    "KAFKA": "Kafka bootstrap servers, host:port[,host:port]",
+    "REGISTRY": "Schema registry URL (Confluent API v7)",
+    "TOPIC_PREFIX": "First part of every topic and group name",
+    "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object",
+    "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",
+    "METRICS_PORT": "Port of /metrics and /health on loopback; 0 = any free one; empty = none",
+    # deploy
+    "HOME": "Folder of the local stack: jars, data, logs",
+    "PARTITIONS": "Partitions of every topic when created",
+    "REPLICATION": "Replication factor of every topic when created",
+    # producer
+    "LIVENESS_TRANSPORT_S": "Nothing at all received for this long: the connection is dead",
+    "LIVENESS_FEED_S": "No text frame for this long: the feed is stale",
+    "BACKOFF_MAX_S": "Longest wait between connection attempts",
+    # processor
+    "QUOTE_PRICES": "Which prices of quotes make candles: mid, bid, ask",
+    "LATENESS_MS": "How long a window stays open after its end",
+    "HORIZON_S": "How old at receipt a trade may be and still revise a closed candle",
+    "AHEAD_S": "How far a trade's event time may lie ahead of its receipt",
+    "LIVE_MS": "Shortest period between live updates of the base timeframe",
+    "FLUSH_MS": "Period of state snapshots and commits",
+    "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
+    # sink
+    "CASSANDRA": "Cassandra contact points, host:port[,host:port]",
+    "KEYSPACE": "Cassandra keyspace",
+    "CASSANDRA_REPLICATION": "Replication factor of the keyspace when created",
+    "COMMIT_LAG_S": "How long a write must be acknowledged before its offset is committed",
+}
+RETENTION = "RETENTION_"
+"""RETENTION_<timeframe> (also TRADES, QUOTES, GAPS): days a row is kept from its own time on; 0 = for ever."""
+
+
+def unknown(environ: Iterable[str] | Mapping[str, str]) -> list[str]:
+    """Return the variables that carry our prefix and are no setting of any service, sorted."""
+    names = [n[len(PREFIX) :] for n in environ if n.startswith(PREFIX)]
+    return sorted(PREFIX + n for n in names if n not in SETTINGS and not n.startswith(RETENTION))
