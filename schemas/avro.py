@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ FILES: dict[type[Record], str] = {
 }
 
 
-@cache
 def schema_text(record: type[Record]) -> str:
     """Return the schema of `record` as it is registered: the text of its ``.avsc`` file."""
     return (Path(__file__).parent / f"{FILES[record]}.avsc").read_text(encoding="utf-8")

@@ -40,6 +40,7 @@ LossCause = Literal[
 ]
 
 
+@dataclass(frozen=True)
 class Record:
     """What all records have in common: they are values, equal when their fields are."""
 
