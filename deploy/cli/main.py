@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "candles": "deploy.cli.read:candles",
+    "gaps": "deploy.cli.read:gaps",
+    "store": "deploy.cli.store:store",
+    "watch": "deploy.cli.watch:watch",
+}
 """Command name -> "module:function", where function is a click command or group."""
 
 

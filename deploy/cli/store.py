@@ -1,0 +1,46 @@
+"""SHELL (terminal). `candlewick store`: the Cassandra side of a deployment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from deploy.cassandra.connect import connected
+from deploy.cassandra.schema import apply_schema
+from deploy.cli.targets import targets
+from schemas import environment, timeframes
+from sink import retention
+
+
+@click.group()
+def store() -> None:
+    """Keyspace and tables of the candles."""
+
+
+@store.command()
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the local stack.")
+def apply(home: Path | None) -> None:
+    """Create the keyspace and its tables, and bring their retention in line with the settings.
+
+    Reads CANDLEWICK_KEYSPACE, _TIMEFRAMES, _CASSANDRA_REPLICATION and _RETENTION_*. Running it again is harmless; no table
+    is ever dropped.
+    """
+    strange = environment.unknown(os.environ)
+    if strange:
+        raise click.UsageError(f"unknown settings: {', '.join(strange)}")
+    keyspace = os.environ.get("CANDLEWICK_KEYSPACE", "md")
+    try:
+        frames = timeframes.parse_list(os.environ.get("CANDLEWICK_TIMEFRAMES", timeframes.DEFAULT))
+        replication = int(os.environ.get("CANDLEWICK_CASSANDRA_REPLICATION", "1"))
+        days = retention.from_environment(os.environ)
+        with connected(targets(home).cassandra) as session:
+            changed = apply_schema(session, keyspace, frames, replication, days)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except ConnectionError as error:
+        raise click.ClickException(str(error)) from error
+    for line in changed:
+        click.echo(line)
+    click.echo(f"keyspace {keyspace}: {len(changed)} changes" if changed else f"keyspace {keyspace}: nothing to change")
