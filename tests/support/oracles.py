@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support import bequant, dukascopy, lean
 from tests.support.recording import Recording
 
-VARIABLE = "CANDLEWICK_TEST_DATA"
+VARIABLE = "E2E_DATA"
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2].parent / "shared" / "data"
 RECORDINGS: Mapping[str, Callable[[Path], Recording]] = {
     "fx-oanda": lean.fx_oanda,
@@ -29,7 +29,7 @@ def data_folder() -> Path:
     """Return the folder of the recordings.
 
     Raises:
-        NoDataError: it is neither beside the checkout nor where CANDLEWICK_TEST_DATA points.
+        NoDataError: it is neither beside the checkout nor where E2E_DATA points.
     """
     folder = Path(os.environ.get(VARIABLE) or _BESIDE_THE_CHECKOUT)
     if not (folder / "MANIFEST.tsv").is_file():

@@ -1,0 +1,43 @@
+"""SHELL (terminal). `candlewick console`: the live page."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from deploy.cassandra.connect import connected
+from deploy.cli.targets import targets
+
+
+@click.command()
+@click.option("--port", default=8800, show_default=True, help="Port of the page; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the page has no login.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the local stack.")
+def console(port: int, host: str, home: Path | None) -> None:
+    """Serve a page with live candles, gaps, coverage and feeds, read from Cassandra, until Ctrl-C."""
+    # Not for --help: aiohttp and the driver take their time.
+    from cassandra import InvalidRequest
+
+    from deploy.console.server import serve
+    from deploy.console.store import Store
+
+    async def until_stopped(store: Store) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve(store, host, port, stop, click.echo)
+
+    keyspace = os.environ.get("CANDLEWICK_KEYSPACE", "md")
+    try:
+        with connected(targets(home).cassandra) as session:
+            asyncio.run(until_stopped(Store(session, keyspace)))
+    except InvalidRequest as error:
+        raise click.ClickException(f"keyspace {keyspace} is not ready: {error}; see `candlewick store apply`") from error
+    except ConnectionError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
