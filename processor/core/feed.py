@@ -1,0 +1,152 @@
+"""PURE. What is known of one source's feed on one partition: a state machine over its statuses.
+
+An outage runs from the last good moment to the next good one and is ONE loss with the cause of its first bad status, even
+if the state changes meanwhile. Statuses of an older epoch than the newest seen move nothing.
+"""
+
+from __future__ import annotations
+
+from processor.core.timeline import BEFORE, FOREVER, Loss
+from schemas.records import FeedStatus, GapCause, IdOrder, Served
+
+_GOOD = ("live", "market_closed")
+_CAUSE: dict[str, GapCause] = {
+    "connecting": "feed_down",
+    "down": "feed_down",
+    "stale": "feed_stale",
+    "refused": "refused",
+    "stopping": "producer_down",
+    "producer_down": "producer_down",
+}
+
+
+class Feed:
+    """The timeline of one source."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.epoch = 0
+        self.replay = False
+        self.finished = False
+        self.state = "unknown"
+        self.clock = BEFORE
+        """Receive time up to which everything is processed (complete_to of reached statuses); never goes back."""
+        self.good_from: int | None = None
+        self.good_until: int | None = None
+        self.ids: IdOrder = "none"
+        self.losses: list[Loss] = []
+        """Ended losses of the whole source, then, while it lasts, the outage."""
+        self.symbol_losses: dict[str, list[Loss]] = {}
+        self.served: dict[str, Served] = {}
+        self.offset = -1
+        """Offset of the last status applied."""
+        self.revision = 0
+        """Grows whenever losses change, so that timelines made from them can be kept until then."""
+
+    @property
+    def outage(self) -> Loss | None:
+        """The outage that lasts, if one does."""
+        return self.losses[-1] if self.losses and self.losses[-1].lasts else None
+
+    def apply(self, status: FeedStatus) -> int | None:
+        """Take in one status; return the first moment whose coverage may have changed, or None."""
+        if status.epoch < self.epoch or (self.finished and status.epoch == self.epoch):
+            return None
+        changed: list[int] = []
+        if status.epoch > self.epoch:
+            self._begin_run(status, changed)
+        self.state = status.state
+        self.ids = status.ids
+        if status.state in _GOOD or status.state == "finished":
+            self._good(status, changed)
+        elif status.state in _CAUSE:
+            self._bad(status, changed)
+        self._take_losses(status, changed)
+        self.clock = max(self.clock, status.complete_to)
+        if status.symbols is not None:
+            self.served.update({s.symbol: s for s in status.symbols})
+        if status.state == "finished":
+            self.finished = True
+        if changed:
+            self.revision += 1
+        return min(changed) if changed else None
+
+    def _begin_run(self, status: FeedStatus, changed: list[int]) -> None:
+        first = self.epoch == 0
+        ended, self.epoch = self.finished, status.epoch
+        if first or ended or status.replay:
+            # A replay's run has a clock of its own and nothing to do with the run before.
+            self.replay, self.finished = status.replay, False
+            self.clock = BEFORE
+            self.good_from = self.good_until = None
+            self.losses, self.symbol_losses, self.served = [], {}, {}
+            self.revision += 1
+        elif self.outage is None and self.good_until is not None:
+            self._open(self.good_until, "producer_down", self.good_until, changed)
+
+    def _good(self, status: FeedStatus, changed: list[int]) -> None:
+        if status.good_from is None:
+            return
+        outage = self.outage
+        if outage is not None:
+            end = max(status.good_from, outage.known_to)
+            self.losses[-1] = outage._replace(end=end, known_to=end)
+            changed.append(outage.known_to)
+        elif self.good_from is not None and self.good_until is not None and status.good_from > self.good_until:
+            # The status that told of this outage never arrived; its borders did.
+            self.losses.append(Loss(self.good_until, status.good_from, "feed_down", status.good_from))
+            changed.append(self.good_until)
+        self.good_from = status.good_from
+        until = status.good_until if status.good_until is not None else status.complete_to
+        self.good_until = max(until, status.good_from)
+
+    def _bad(self, status: FeedStatus, changed: list[int]) -> None:
+        if self.outage is not None:
+            self._extend(status.complete_to, changed)
+            return
+        if self.good_from is None and status.state == "connecting":
+            return  # starting up: nothing was ever good, so nothing is lost yet
+        start = status.good_until if status.good_until is not None else self.good_until
+        if start is None:
+            start = status.complete_to
+        self._open(start, _CAUSE[status.state], max(start, status.complete_to), changed)
+
+    def _open(self, start: int, cause: GapCause, known_to: int, changed: list[int]) -> None:
+        if self.losses:
+            start = max(start, self.losses[-1].end)
+        self.losses.append(Loss(start, FOREVER, cause, max(start, known_to)))
+        changed.append(start)
+
+    def _extend(self, known_to: int, changed: list[int]) -> None:
+        outage = self.losses[-1]
+        if known_to > outage.known_to:
+            self.losses[-1] = outage._replace(known_to=known_to)
+            changed.append(outage.known_to)
+
+    def _take_losses(self, status: FeedStatus, changed: list[int]) -> None:
+        for told in status.losses:
+            if told.cause == "unknown" or told.to_time <= told.from_time:
+                continue
+            loss = Loss(told.from_time, told.to_time, told.cause, told.to_time, told.missing, told.detail)
+            if told.symbol is None:
+                known = self.losses
+                at = len(known) - (self.outage is not None)
+            else:
+                known = self.symbol_losses.setdefault(told.symbol, [])
+                at = len(known)
+            if loss not in known:
+                known.insert(at, loss)
+                changed.append(loss.start)
+
+    def losses_of(self, symbol: str) -> list[Loss]:
+        """Return all losses that touch `symbol`, in no order."""
+        return self.losses + self.symbol_losses.get(symbol, [])
+
+    def forget_before(self, floor: int) -> None:
+        """Drop losses that ended before `floor`; no window that is kept can touch them."""
+        kept = [x for x in self.losses if x.end > floor]
+        if len(kept) != len(self.losses):
+            self.losses = kept
+            self.revision += 1
+        for symbol, losses in self.symbol_losses.items():
+            self.symbol_losses[symbol] = [x for x in losses if x.end > floor]

@@ -1,0 +1,158 @@
+"""PURE. The gaps of one series: what they are, and which records tell it.
+
+What the gaps ARE is a pure function of the windows with records, the losses and how far windows are closed (`pieces`). What
+is PUBLISHED follows it by difference (`GapBook`), so any reading order ends with the same gaps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from processor.core.timeline import Loss
+from schemas.records import GapCause, GapState
+from schemas.timeframes import BASE_US
+
+_FULL = 10**13
+FILLABLE: frozenset[GapCause] = frozenset(
+    ("producer_down", "feed_down", "feed_stale", "overflow", "lost_updates", "skipped_ids", "lost_sequence", "partial_start")
+)
+"""Causes that a provider's history may repair. refused, market_closed and no_trades have nothing to ask for."""
+
+
+class Piece(NamedTuple):
+    """One gap as it is: ``end`` is None while it lasts."""
+
+    start: int
+    end: int | None
+    cause: GapCause
+    missing: int | None = None
+    detail: str = ""
+
+
+@dataclass
+class Published:
+    """One gap as it was last told."""
+
+    start: int
+    cause: GapCause
+    end: int | None
+    missing: int | None
+
+
+def floor_base(time_us: int) -> int:
+    """Return the start of the 1m window of `time_us`: the borders of silence."""
+    return time_us // BASE_US * BASE_US
+
+
+def version_of(start: int, end: int | None, state: GapState) -> int:
+    """Return the version of a gap: open 0; closed grows as it shrinks; unfillable and filled lie above."""
+    if end is None:
+        return 0
+    closed = max(1, _FULL - (end - start))
+    return closed + {"filled": 2 * _FULL, "unfillable": _FULL}.get(state, 0)
+
+
+def pieces(low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Loss], ended: bool) -> list[Piece]:
+    """Return the gaps that begin at or after `low`, in order.
+
+    Args:
+        low: a moment that no gap straddles, microseconds.
+        closed_to: 1m windows that end at or before it are closed.
+        starts: sorted starts of the 1m windows that have records.
+        losses: the disjoint timeline.
+        ended: nothing is accounted for after `closed_to` (a finished replay), so silence does not last.
+    """
+    found = [
+        Piece(x.start, None if x.lasts else x.end, x.cause, x.missing, x.detail)
+        for x in losses
+        if x.start >= low and x.end > x.start
+    ]
+    for start, end in _silent_runs(floor_base(low), closed_to, starts):
+        found += _without_losses(max(start, low), end, losses)
+    found.sort(key=lambda p: p.start)
+    if found and not ended:
+        last = found[-1]
+        if last.cause == "no_trades" and last.end == closed_to and _goes_on(closed_to, starts, losses):
+            found[-1] = last._replace(end=None)
+    return found
+
+
+def _silent_runs(low: int, closed_to: int, starts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    # By arithmetic over the windows that have records, never window by window: a silent month costs one step.
+    i, at = bisect_left(starts, low), low
+    while at < closed_to:
+        following = starts[i] if i < len(starts) else closed_to
+        if following > at:
+            yield at, min(following, closed_to)
+        at, i = following + BASE_US, i + 1
+
+
+def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Piece]:
+    at = start
+    for loss in losses:
+        if loss.start >= end:
+            break
+        if loss.end <= at:
+            continue
+        if loss.start > at:
+            yield Piece(at, loss.start, "no_trades")
+        at = loss.end
+        if at >= end:
+            return
+    if at < end:
+        yield Piece(at, end, "no_trades")
+
+
+def _goes_on(closed_to: int, starts: Sequence[int], losses: Sequence[Loss]) -> bool:
+    i = bisect_left(starts, closed_to)
+    if i < len(starts) and starts[i] == closed_to:
+        return False
+    return not any(x.start <= closed_to < x.end for x in losses)
+
+
+class GapBook:
+    """The gaps of one series that may still change, as they were last told."""
+
+    def __init__(self) -> None:
+        self.told: list[Published] = []
+        """In order of start; disjoint but for gaps told open that were since cut."""
+
+    def straddled_by(self, moment: int) -> int:
+        """Return `moment`, or the start of the told gap that reaches it: from there on everything may change."""
+        low = floor_base(moment)
+        for gap in reversed(self.told):
+            if gap.start < low and (gap.end is None or gap.end >= low):
+                return gap.start
+            if gap.end is not None and gap.end < low:
+                break
+        return low
+
+    def update(self, low: int, wanted: Sequence[Piece]) -> list[tuple[Piece, GapState, int]]:
+        """Make what is told from `low` on equal to `wanted`; return (gap, state, version) for each change.
+
+        A told gap that is wanted no more keeps its identity and ends where it began: nothing is left of it.
+        """
+        at = len(self.told)
+        while at and self.told[at - 1].start >= low:
+            at -= 1
+        before = {(g.start, g.cause): g for g in self.told[at:]}
+        changes: list[tuple[Piece, GapState, int]] = []
+        now: list[Published] = []
+        for piece in wanted:
+            old = before.pop((piece.start, piece.cause), None)
+            if old is None or old.end != piece.end or old.missing != piece.missing:
+                state: GapState = "open" if piece.end is None else "closed"
+                changes.append((piece, state, version_of(piece.start, piece.end, state)))
+            now.append(Published(piece.start, piece.cause, piece.end, piece.missing))
+        gone = [Piece(g.start, g.start, g.cause, g.missing) for g in before.values()]
+        changes[:0] = [(p, "closed", version_of(p.start, p.end, "closed")) for p in gone]
+        self.told[at:] = now
+        return changes
+
+    def forget_before(self, floor: int) -> None:
+        """Drop gaps that ended before `floor`: they cannot change any more."""
+        if self.told and self.told[0].end is not None and self.told[0].end < floor:
+            self.told = [g for g in self.told if g.end is None or g.end >= floor]

@@ -1,0 +1,296 @@
+"""PURE. All series and feeds of one Kafka partition: batches and statuses in, candles and gaps out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from processor.core.columns import Columns, too_late
+from processor.core.config import CoreConfig
+from processor.core.feed import Feed
+from processor.core.ohlcv import Partial, Window
+from processor.core.series import Fit, Series
+from schemas.records import Candle, FeedStatus, Gap, Price, series_of
+from schemas.timeframes import BASE_US, WEEK
+
+LONGEST = WEEK
+"""The longest window: losses are kept at least that long after its state."""
+
+
+@dataclass
+class Outbox:
+    """What is to be published, in order. `refused` holds (reason, rows) with the columns of the batch."""
+
+    candles: list[Candle] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    late: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+    refused: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.candles or self.gaps or self.late or self.refused)
+
+
+class Partition:
+    """State of one partition. `positions` are the next offsets per data topic, which statuses wait for."""
+
+    def __init__(self, config: CoreConfig, number: int) -> None:
+        self.config = config
+        self.number = number
+        self.positions: dict[str, int] = {"trades": 0, "quotes": 0, "history": 0}
+        self.caught_up = False
+        """True once feed-status has been read to its end: until then only statuses close windows."""
+        self.restored_to = -1
+        """Largest offset that restored state may hold: batches up to it are compared window by window."""
+        self.series: dict[str, Series] = {}
+        self.feeds: dict[str, Feed] = {}
+        self.of_source: dict[str, list[Series]] = {}
+        self.waiting: list[tuple[int, FeedStatus]] = []
+        self.out = Outbox()
+        self.dirty_series: set[str] = set()
+        self.dirty_feeds: set[str] = set()
+        self.gone: list[Series] = []
+        """Series that ended since the last snapshot, whose state is to be deleted."""
+        self.live_series: set[str] = set()
+        """Series that may have live candles to tell."""
+        self._sub = [i for i, t in enumerate(config.timeframes) if t.us <= BASE_US]
+
+    def feed(self, source: str) -> Feed:
+        """Return the feed of `source`, new where none was known."""
+        if source not in self.feeds:
+            self.feeds[source] = Feed(source)
+            self.of_source.setdefault(source, [])
+        return self.feeds[source]
+
+    def series_named(self, source: str, symbol: str, price: Price) -> Series:
+        """Return a series, new where none was known."""
+        name = series_of(source, symbol, price)
+        found = self.series.get(name)
+        if found is None:
+            found = self.adopt(Series(self.config, self.feed(source), symbol, price, self.number))
+        return found
+
+    def adopt(self, series: Series) -> Series:
+        """Take in a series made elsewhere (restored from a snapshot)."""
+        self.series[series.name] = series
+        self.of_source[series.feed.source].append(series)
+        return series
+
+    # Records
+
+    def take(self, kind: str, frame: pl.DataFrame, now: int) -> None:
+        """Take in a batch of trades or quotes.
+
+        Args:
+            kind: ``trades`` or ``quotes``.
+            frame: the record's columns, ``key`` and ``offset``; every row has passed `columns.refusal`.
+            now: wall clock, microseconds, only stamped on what is published.
+        """
+        if not frame.height:
+            return
+        late = frame.select(too_late(self.config.horizon_us)).to_series()
+        if late.any():
+            self._too_late(kind, frame.filter(late), "horizon")
+            frame = frame.filter(~late)
+        if frame["replay"].any() and frame["epoch"].n_unique() > 1:
+            parts = [part for _, part in sorted(frame.partition_by("epoch", as_dict=True).items())]
+        else:
+            parts = [frame]
+        for part in parts:
+            for price in ("trade",) if kind == "trades" else self.config.quote_prices:
+                if part.height:
+                    self._fold(kind, part, price, now)
+
+    def _fold(self, kind: str, frame: pl.DataFrame, price: Price, now: int) -> None:
+        columns = Columns(frame, price, self.config.lateness_us)
+        replay = bool(frame["replay"][0])
+        epoch = int(frame["epoch"][0])
+        fit = self._fit(columns) if int(frame["offset"][0]) <= self.restored_to else None
+        touched: dict[str, Series] = {}
+        refused: set[str] = set()
+        for index in reversed(self._sub):  # 1m first: it decides what is refused
+            length = self.config.timeframes[index].us
+            for key, partial in columns.partials(length):
+                series = touched.get(key)
+                if series is None:
+                    if key in refused:
+                        continue
+                    source, _, symbol = key.partition(":")
+                    if replay and self._run_is_over(source, epoch):
+                        refused.add(key)  # read again after a crash: this run is finished and told
+                        continue
+                    series = self.series_named(source, symbol, price)
+                    if replay and not self._joins_run(series, epoch):
+                        refused.add(key)
+                        self._too_late(kind, frame.filter(pl.col("key") == key), "superseded_run")
+                        continue
+                    touched[key] = series
+                if partial.start + length <= series.floor and partial.start not in series.frames[index].windows:
+                    if index == self.config.base:
+                        time = pl.col("event_time")
+                        gone = (pl.col("key") == key) & (time >= partial.start) & (time < partial.start + length)
+                        self._too_late(kind, frame.filter(gone), "state_gone")
+                    continue
+                series.add(index, partial, fit)
+        for series in touched.values():
+            if self.caught_up:
+                self._advance(series)
+            self._settle(series, now)
+
+    def _joins_run(self, series: Series, epoch: int) -> bool:
+        # A replay's run is an epoch: a newer one starts its series anew, an older one has nothing more to say.
+        if epoch > series.run:
+            series.begin()
+            series.run = epoch
+        return epoch == series.run
+
+    def _run_is_over(self, source: str, epoch: int) -> bool:
+        feed = self.feeds.get(source)
+        return feed is not None and feed.finished and epoch <= feed.epoch
+
+    def _fit(self, columns: Columns) -> Fit:
+        # A window restored from a snapshot may hold some of this batch: only what lies above the offset it held
+        # before the batch is new to it. Held offsets are remembered here, for absorbing moves them on.
+        held: dict[tuple[str, int, int], int] = {}
+
+        def fit(series: Series, index: int, start: int, window: Window | None, partial: Partial) -> Partial | None:
+            place = (series.name, index, start)
+            if place not in held:
+                held[place] = -1 if window is None else window.offset
+            offset = held[place]
+            if partial.offset_min > offset:
+                return partial
+            if partial.offset_max <= offset:
+                return None
+            length = min(BASE_US, self.config.timeframes[index].us)
+            key = series.name if series.price == "trade" else series.name.removesuffix(f"@{series.price}")
+            return columns.partial_after(key, partial.start, length, offset)
+
+        return fit
+
+    def _too_late(self, kind: str, rows: pl.DataFrame, reason: str) -> None:
+        if kind == "trades":
+            self.out.late.append((reason, rows))
+        else:
+            self.out.refused.append(("late_quote" if reason == "horizon" else reason, rows))
+
+    # Statuses
+
+    def take_status(self, offset: int, status: FeedStatus) -> None:
+        """Take in a status; it acts in `release` once the records it speaks of have been processed."""
+        if self.waiting and _says_the_same(self.waiting[-1][1], status):
+            self.waiting[-1] = (offset, status)
+        else:
+            self.waiting.append((offset, status))
+
+    def release(self, now: int) -> None:
+        """Apply every waiting status whose offsets are reached, per source in order."""
+        blocked: set[str] = set()
+        still: list[tuple[int, FeedStatus]] = []
+        for offset, status in self.waiting:
+            if status.source in blocked or not self._reached(status):
+                blocked.add(status.source)
+                still.append((offset, status))
+            else:
+                self._apply(offset, status, now)
+        self.waiting = still
+
+    def _reached(self, status: FeedStatus) -> bool:
+        at = self.positions
+        return (
+            at["trades"] >= status.trades_offset
+            and at["quotes"] >= status.quotes_offset
+            and at["history"] >= status.history_offset
+        )
+
+    def _apply(self, offset: int, status: FeedStatus, now: int) -> None:
+        feed = self.feed(status.source)
+        if offset <= feed.offset:
+            return
+        feed.offset = offset
+        self.dirty_feeds.add(status.source)
+        was_finished = feed.finished
+        changed = feed.apply(status)
+        if status.epoch < feed.epoch or (was_finished and feed.finished):
+            return
+        for served in status.symbols or ():
+            prices = ("trade",) if served.kind == "trades" else self.config.quote_prices
+            for price in prices:
+                if served.good_from is not None:
+                    series = self.series_named(status.source, served.symbol, price)
+                    if not feed.replay or self._joins_run(series, status.epoch):
+                        series.named(served.good_from)
+        for series in list(self.of_source[status.source]):
+            if feed.replay and series.run != feed.epoch:
+                continue
+            if changed is not None:
+                series.losses_changed(changed)
+            if feed.finished:
+                series.finish(feed.clock)
+            else:
+                self._advance(series)
+            self._settle(series, now)
+            if series.ended:
+                self._end(series)
+        if not feed.replay:
+            feed.forget_before(feed.clock - self.config.kept_us - LONGEST)
+
+    def _advance(self, series: Series) -> None:
+        clock = series.feed.clock
+        if self.caught_up and series.mark > clock:
+            clock = series.mark
+        series.advance(clock - self.config.lateness_us)
+        if not series.run and series.watermark - series.floor > self.config.kept_us + BASE_US:
+            series.forget_before(series.watermark - self.config.kept_us)
+
+    def _settle(self, series: Series, now: int) -> None:
+        series.settle(now)
+        if series.candles:
+            self.out.candles += series.candles
+            series.candles = []
+        if series.gap_records:
+            self.out.gaps += series.gap_records
+            series.gap_records = []
+        if series.live_due:
+            self.live_series.add(series.name)
+        if series.dirty or series.chunks_due:
+            self.dirty_series.add(series.name)
+
+    def _end(self, series: Series) -> None:
+        del self.series[series.name]
+        self.of_source[series.feed.source].remove(series)
+        self.live_series.discard(series.name)
+        self.gone.append(series)
+
+    def take_live(self, indices: set[int], now: int) -> list[Candle]:
+        """Return the live candles of these timeframes that changed since they were last taken."""
+        live: list[Candle] = []
+        done = []
+        for name in self.live_series:
+            series = self.series.get(name)
+            if series is None:
+                done.append(name)
+                continue
+            live += series.take_live(indices, now)
+            if not series.live_due:
+                done.append(name)
+        self.live_series.difference_update(done)
+        return live
+
+    def take_out(self) -> Outbox:
+        """Return what is to be published and start a new outbox."""
+        out, self.out = self.out, Outbox()
+        return out
+
+
+def _says_the_same(old: FeedStatus, new: FeedStatus) -> bool:
+    """True where only the clock and the offsets moved on: the newer one then stands for both."""
+    return (
+        old.source == new.source
+        and old.state == new.state == "live"
+        and old.epoch == new.epoch
+        and old.good_from == new.good_from
+        and not old.losses
+        and not new.losses
+        and old.symbols is None
+    )

@@ -1,0 +1,85 @@
+"""PURE. The losses of a series as disjoint intervals, one cause each, and what they cost a window.
+
+A loss has exact borders and exists whether or not windows have records. Where losses overlap, the first cause in `PRIORITY`
+wins the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from schemas.records import GapCause
+
+FOREVER = 1 << 62
+"""Stands for the end of what has no end yet."""
+BEFORE = -(1 << 62)
+"""Stands for a beginning before all time."""
+PRIORITY: tuple[GapCause, ...] = (
+    "producer_down",
+    "refused",
+    "feed_down",
+    "feed_stale",
+    "overflow",
+    "lost_updates",
+    "skipped_ids",
+    "lost_sequence",
+    "partial_start",
+)
+_RANK = {cause: rank for rank, cause in enumerate(PRIORITY)}
+
+
+class Loss(NamedTuple):
+    """A lost interval. `known_to` is the end as far as it is known: below `end` while the loss lasts (end = FOREVER)."""
+
+    start: int
+    end: int
+    cause: GapCause
+    known_to: int
+    missing: int | None = None
+    detail: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """True while its end is not known."""
+        return self.end == FOREVER
+
+
+def overlay(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Return the losses cut so that none overlap, by priority and then by start, in order of time."""
+    placed: list[Loss] = []
+    for loss in sorted(losses, key=lambda x: (_RANK.get(x.cause, len(PRIORITY)), x.start)):
+        pieces = [loss]
+        for taken in placed:
+            pieces = [part for piece in pieces for part in _without(piece, taken)]
+        placed += pieces
+    return tuple(sorted(placed))
+
+
+def _without(piece: Loss, taken: Loss) -> Iterable[Loss]:
+    if taken.end <= piece.start or piece.end <= taken.start:
+        yield piece
+        return
+    if piece.start < taken.start:
+        yield piece._replace(end=taken.start, known_to=min(piece.known_to, taken.start))
+    if taken.end < piece.end:
+        yield piece._replace(start=taken.end, known_to=max(piece.known_to, taken.end))
+
+
+def lost_in(timeline: Sequence[Loss], start: int, end: int) -> tuple[int, GapCause]:
+    """Return the microseconds lost in ``[start, end)`` and the cause of most of them (``none`` if nothing is lost).
+
+    A loss that still lasts counts up to `known_to`: a moment is good until a status says it was not.
+    """
+    total = 0
+    by_cause: dict[GapCause, int] = {}
+    for loss in timeline:
+        if loss.start >= end:
+            break
+        overlap = min(end, loss.known_to) - max(start, loss.start)
+        if overlap > 0:
+            total += overlap
+            by_cause[loss.cause] = by_cause.get(loss.cause, 0) + overlap
+    if not by_cause:
+        return 0, "none"
+    return total, max(by_cause, key=lambda c: (by_cause[c], -_RANK.get(c, len(PRIORITY))))

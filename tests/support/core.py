@@ -1,0 +1,182 @@
+"""A partition of the core driven by hand, in the words of the worked cases: times are mm:ss of one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from processor.core.config import CoreConfig
+from processor.core.partition import Partition
+from processor.core.snapshot import dump, load
+from schemas.records import Candle, FeedState, FeedStatus, Gap, Loss, Quote, Served, Trade, instrument_of
+from schemas.timeframes import DAY, SECOND, parse_list
+
+ZERO = 20_000 * DAY
+"""00:00 of the cases: a midnight UTC."""
+
+
+def at(text: str) -> int:
+    """Return ``[hh:]mm:ss[.f]`` of the cases' clock as microseconds UTC; a leading minus reaches before midnight."""
+    sign = -1 if text.startswith("-") else 1
+    parts = [float(p) for p in text.removeprefix("-").split(":")]
+    seconds = sum(p * 60**i for i, p in enumerate(reversed(parts)))
+    return ZERO + sign * round(seconds * SECOND)
+
+
+def shown(time_us: int | None) -> str | None:
+    """Return a time as ``mm:ss``, with a fraction where it has one."""
+    if time_us is None:
+        return None
+    seconds = (time_us - ZERO) / SECOND
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):02d}:{rest:02.0f}" if rest == int(rest) else f"{int(minutes):02d}:{rest:g}"
+
+
+CONFIG = CoreConfig(timeframes=parse_list("1m,5m"))
+
+
+def columns_of(records: Iterable[Trade | Quote], first_offset: int) -> pl.DataFrame:
+    """Return records as the columns of a batch, with key and offset."""
+    rows = [{**vars(r), "key": instrument_of(r.source, r.symbol), "offset": first_offset + i} for i, r in enumerate(records)]
+    schema = {"trade_id": pl.String, "venue_sequence": pl.Int64}
+    return pl.DataFrame(rows, schema_overrides={k: v for k, v in schema.items() if k in rows[0]}, infer_schema_length=None)
+
+
+@dataclass
+class Driven:
+    """One partition, with everything it has published."""
+
+    config: CoreConfig = CONFIG
+    source: str = "sim"
+    epoch: int = 1
+    partition: Partition = field(init=False)
+    candles: list[Candle] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    late: list[tuple[str, int]] = field(default_factory=list)
+    refused: list[tuple[str, int]] = field(default_factory=list)
+    state: dict[bytes, bytes] = field(default_factory=dict)
+    _statuses: int = 0
+    _sequence: int = 0
+
+    def __post_init__(self) -> None:
+        self.partition = Partition(self.config, 0)
+        self.partition.caught_up = True
+
+    # Input
+
+    def trade(self, time: str, price: float = 1.0, size: float = 1.0, *, received: str | None = None, **more: Any) -> Trade:
+        """Make a trade of series sim:X, received when it happened unless said otherwise."""
+        self._sequence += 1
+        values = {"symbol": "X", "epoch": self.epoch, "sequence": self._sequence, **more}
+        return Trade(
+            source=self.source,
+            event_time=at(time),
+            receive_time=at(received or time),
+            price=price,
+            size=size,
+            **values,
+        )
+
+    def trades(self, *trades: Trade) -> None:
+        """Give the core one batch of trades."""
+        first = self.partition.positions["trades"]
+        self.partition.take("trades", columns_of(trades, first), 0)
+        self.partition.positions["trades"] = first + len(trades)
+        self._collect()
+
+    def traded(self, *args: Any, **more: Any) -> None:
+        """Give the core one trade."""
+        self.trades(self.trade(*args, **more))
+
+    def quotes(self, *quotes: Quote) -> None:
+        """Give the core one batch of quotes."""
+        first = self.partition.positions["quotes"]
+        self.partition.take("quotes", columns_of(quotes, first), 0)
+        self.partition.positions["quotes"] = first + len(quotes)
+        self._collect()
+
+    def status(
+        self,
+        time: str,
+        state: FeedState = "live",
+        *,
+        good_from: str | None = "-10:00",
+        good_until: str | None = None,
+        symbols: Iterable[str] | None = ("X",),
+        losses: tuple[Loss, ...] = (),
+        **more: Any,
+    ) -> None:
+        """Give the core a status sent and complete to `time`, naming the offsets that were processed."""
+        begun = None if good_from is None else at(good_from)
+        until = at(good_until) if good_until else (at(time) if state == "live" else None)
+        served = None if symbols is None else tuple(Served(s, "trades", begun) for s in symbols)
+        values: dict[str, Any] = {
+            "epoch": self.epoch,
+            "sent_at": at(time),
+            "complete_to": at(time),
+            "trades_offset": self.partition.positions["trades"],
+            "quotes_offset": self.partition.positions["quotes"],
+            **more,
+        }
+        status = FeedStatus(
+            self.source, state, good_from=begun, good_until=until, symbols=served, losses=losses, **values
+        )
+        self.partition.take_status(self._statuses, status)
+        self._statuses += 1
+        self.partition.release(0)
+        self._collect()
+
+    def crash(self, *, keep: bool = True) -> None:
+        """Snapshot (unless `keep` is False: then the last one counts), forget everything and restore."""
+        if keep:
+            self.snapshot()
+        positions = dict(self.partition.positions)
+        self.partition = load(self.config, 0, self.state)
+        self.partition.positions.update(positions)
+        self.partition.caught_up = True
+
+    def snapshot(self) -> None:
+        """Write what changed to the (compacted) state."""
+        for key, value in dump(self.partition):
+            if value is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = value
+
+    def _collect(self) -> None:
+        out = self.partition.take_out()
+        self.candles += out.candles
+        self.gaps += out.gaps
+        self.late += [(reason, rows.height) for reason, rows in out.late]
+        self.refused += [(reason, rows.height) for reason, rows in out.refused]
+
+    # What a consumer sees
+
+    def latest(self, timeframe: str = "1m") -> dict[str, Candle]:
+        """Return the candle of the highest version by window start."""
+        found: dict[int, Candle] = {}
+        for candle in self.candles:
+            if candle.timeframe == timeframe and candle.version >= found.get(candle.start, candle).version:
+                found[candle.start] = candle
+        return {shown(s) or "": found[s] for s in sorted(found)}
+
+    def gaps_now(self) -> list[tuple[str | None, str | None, str]]:
+        """Return (from, to, cause) of every gap that is not empty, highest version each, in order."""
+        found: dict[str, Gap] = {}
+        for gap in self.gaps:
+            if gap.gap_id not in found or gap.version >= found[gap.gap_id].version:
+                found[gap.gap_id] = gap
+        kept = sorted((g for g in found.values() if g.to_time != g.from_time), key=lambda g: (g.from_time, g.cause))
+        return [(shown(g.from_time), shown(g.to_time), g.cause) for g in kept]
+
+    def content(self) -> tuple[Any, ...]:
+        """Return the content of everything out: candles and gaps of the highest version, without state, reason, times of publishing."""
+        candles = [
+            replace(c, state="final", reason="none", updated_at=0, input_offset=0)
+            for t in self.config.timeframes
+            for c in self.latest(t.name).values()
+        ]
+        return candles, self.gaps_now()
