@@ -15,6 +15,7 @@ SETTINGS: dict[str, str] = {
     "METRICS_PORT": "Port of /metrics and /health on loopback; 0 = any free one; empty = none",
     # deploy
     "HOME": "Folder of the local stack: jars, data, logs",
+    "ARTIFACTS": "Folder of the downloaded servers, shared by all homes",
     "PARTITIONS": "Partitions of every topic when created",
     "REPLICATION": "Replication factor of every topic when created",
     # producer

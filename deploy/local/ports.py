@@ -1,0 +1,51 @@
+"""SHELL (sockets). Finds ports of loopback that nobody uses."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+LOOPBACK = "127.0.0.1"
+# Our choice: below the range from which systems take ports for outgoing connections (32768 on Linux), or a port that is
+# free now could be gone when a server that starts slowly comes to bind it.
+_FIRST, _LAST = 20_000, 32_000
+
+
+def free(port: int) -> bool:
+    """Return whether a server could listen on `port` of loopback now."""
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed port is not busy
+        try:
+            candidate.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def listening(port: int) -> bool:
+    """Return whether something accepts connections on `port` of loopback."""
+    with socket.socket() as caller:
+        caller.settimeout(0.5)
+        return caller.connect_ex((LOOPBACK, port)) == 0
+
+
+def choose(wanted: Mapping[str, int], taken: frozenset[int] = frozenset()) -> dict[str, int]:
+    """Return a free port for every name: the wanted one if it is free and not in `taken`, else another.
+
+    Raises:
+        OSError: no port of our range is free.
+    """
+    chosen: dict[str, int] = {}
+    # Where the search begins differs from process to process, so that two that search at once hardly meet.
+    at = _FIRST + os.getpid() * 7919 % (_LAST - _FIRST)
+    for name, wish in wanted.items():
+        used = taken | set(chosen.values())
+        port, tries = wish, 0
+        while not port or port in used or not free(port):
+            if tries > _LAST - _FIRST:
+                raise OSError("no free port was found on loopback")
+            at = _FIRST + (at + 1 - _FIRST) % (_LAST - _FIRST)
+            port, tries = at, tries + 1
+        chosen[name] = port
+    return chosen
