@@ -8,6 +8,15 @@ from typing import Any
 import click
 
 COMMANDS: dict[str, str] = {
+    "replay": "deploy.cli.replay:replay",
+    "run": "deploy.cli.run:run",
+    "schemas": "deploy.cli.contract:schemas",
+    "topics": "deploy.cli.contract:topics",
+    "reset": "deploy.cli.stack:reset",
+    "logs": "deploy.cli.stack:logs",
+    "status": "deploy.cli.stack:status",
+    "down": "deploy.cli.stack:down",
+    "up": "deploy.cli.stack:up",
     "candles": "deploy.cli.read:candles",
     "gaps": "deploy.cli.read:gaps",
     "store": "deploy.cli.store:store",

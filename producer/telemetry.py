@@ -1,0 +1,102 @@
+"""SHELL (HTTP on loopback). What the producer counts, as /metrics for Prometheus and /health for people and probes.
+
+Counting is plain addition, because it happens for every record; metrics are made of it only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_log = structlog.get_logger()
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counts:
+    """The numbers of one run. Reasons and kinds are from fixed sets, so that labels stay bounded."""
+
+    def __init__(self) -> None:
+        self.published = Counter[str]()  # dataset -> records given to Kafka
+        self.acknowledged = 0  # records and statuses Kafka has confirmed
+        self.refused = Counter[str]()  # reason -> dead letters; rises when a peer breaks its contract: look at them
+        self.ignored = Counter[str]()  # kind -> frames of no use: unknown types, frames without data
+        self.repeats = 0  # repeats dropped; rises when the provider sends frames more than once
+        self.frames = 0  # frames of any kind received
+        self.connects = Counter[str]()  # outcome -> connection attempts
+        self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
+        self.state = "connecting"
+        self.last_frame_us: int | None = None
+
+
+class _Collector(Collector):
+    def __init__(self, source: str, counts: Counts) -> None:
+        self._source = source
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        c, source = self._counts, self._source
+        yield _family("published", "Records given to Kafka", "dataset", source, c.published)
+        yield _family("refused", "Input refused, kept as dead letters", "reason", source, c.refused)
+        yield _family("ignored_frames", "Frames without a record", "kind", source, c.ignored)
+        yield _family("connection_attempts", "Connection attempts", "outcome", source, c.connects)
+        yield _family("acknowledged", "Records and statuses confirmed by Kafka", None, source, {"": c.acknowledged})
+        yield _family("repeats_dropped", "Repeats dropped", None, source, {"": c.repeats})
+        yield _family("frames", "Frames received", None, source, {"": c.frames})
+        yield _family("backpressure", "Times the Kafka client was full", None, source, {"": c.backpressure})
+        live = GaugeMetricFamily("candlewick_producer_feed_live", "1 while the feed is known to deliver", labels=["source"])
+        live.add_metric([source], 1.0 if c.state in ("live", "market_closed") else 0.0)
+        yield live
+        if c.last_frame_us is not None:
+            frame = GaugeMetricFamily(
+                "candlewick_producer_last_frame_seconds", "Receive time of the newest frame, seconds UTC", labels=["source"]
+            )
+            frame.add_metric([source], c.last_frame_us / 1e6)
+            yield frame
+
+
+def _family(name: str, doc: str, label: str | None, source: str, values: Mapping[str, int]) -> Metric:
+    labels = ["source"] if label is None else ["source", label]
+    family = CounterMetricFamily(f"candlewick_producer_{name}", doc, labels=labels)
+    for value, count in list(values.items()):
+        family.add_metric([source] if label is None else [source, value], count)
+    return family
+
+
+def serve(port: int, source: str, counts: Counts, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
+    """Answer /metrics and /health on 127.0.0.1 until ``shutdown``; port 0 takes any free one, which is logged."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(source, counts))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(CONTENT_TYPE, generate_latest(registry))
+            elif self.path == "/health":
+                self._answer("application/json", json.dumps(health()).encode())
+            else:
+                self.send_error(404)
+
+        def _answer(self, content_type: str, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: one line a scrape helps nobody."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    _log.info("metrics.opened", port=server.server_address[1])
+    return server
