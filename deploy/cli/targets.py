@@ -1,4 +1,4 @@
-"""SHELL (environment, files). Where the servers are that a command speaks to: as the environment or the local stack's file says."""
+"""SHELL (environment, files). Where the servers are that a command speaks to: the environment says it, or the stack's file."""
 
 from __future__ import annotations
 
