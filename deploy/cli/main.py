@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "gaps": "deploy.cli.read:gaps",
     "store": "deploy.cli.store:store",
     "watch": "deploy.cli.watch:watch",
+    "console": "deploy.cli.console:console",
+    "demo": "deploy.cli.demo:demo",
 }
 """Command name -> "module:function", where function is a click command or group."""
 
