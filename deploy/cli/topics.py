@@ -1,0 +1,118 @@
+"""SHELL (Kafka). Creates the topics of the catalogue, and says where existing ones differ from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, not listed in its __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from schemas.timeframes import Timeframe
+from schemas.topics import CHANGELOG_CONFIG, catalogue, changelog_name
+
+TIMEOUT_S = 30.0
+
+
+class TopicsError(RuntimeError):
+    """The topics could not be brought about."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply` did and found. ``differs``: topic -> property -> (is, wanted); nothing of it is changed."""
+
+    created: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    differs: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+
+
+def wanted_topics(prefix: str, timeframes: Sequence[Timeframe], partitions: int, replication: int) -> list[NewTopic]:
+    """Return every topic that has to be there, the processor's state topic included."""
+    # With three copies a write counts when two have it: one machine may be lost, and no write is lost with it.
+    durable = {"min.insync.replicas": "2"} if replication >= 3 else {}
+    configs = {t.name(prefix): t.config for t in catalogue(timeframes)} | {changelog_name(prefix): CHANGELOG_CONFIG}
+    return [
+        NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config | durable)
+        for name, config in configs.items()
+    ]
+
+
+def apply(kafka: str, wanted: Sequence[NewTopic]) -> Applied:
+    """Create the topics that are missing and compare the others; returns when every new one can be written to.
+
+    Existing topics are never changed: fewer partitions cannot be had, more would send keys to other partitions than their
+    state, and a shorter retention deletes.
+
+    Raises:
+        TopicsError: Kafka is not reached, or refuses.
+    """
+    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000, "log_level": 2})
+    try:
+        there = admin.list_topics(timeout=TIMEOUT_S).topics
+        missing = [t for t in wanted if t.topic not in there]
+        made = admin.create_topics(missing, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S) if missing else {}
+        for name, done in made.items():
+            try:
+                done.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another deploy step was quicker
+                    raise TopicsError(f"{name} could not be created: {error.args[0].str()}") from error
+        _await_leaders(admin, missing)
+        present = [t for t in wanted if t.topic in there]
+        differs = {t.topic: d for t in present if (d := _differences(admin, t, len(there[t.topic].partitions)))}
+    except KafkaException as error:
+        raise TopicsError(f"Kafka at {kafka}: {error.args[0].str()}") from error
+    return Applied([t.topic for t in missing], [t.topic for t in present], differs)
+
+
+def delete(kafka: str, names: Sequence[str]) -> None:
+    """Delete topics; those that are not there are ignored."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 2})
+    for name, done in admin.delete_topics(list(names), operation_timeout=TIMEOUT_S).items():
+        try:
+            done.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise TopicsError(f"{name} could not be deleted: {error.args[0].str()}") from error
+
+
+def _await_leaders(admin: AdminClient, topics: Sequence[NewTopic]) -> None:
+    # The controller's answer comes a moment before the broker knows that it leads.
+    limit = time.monotonic() + TIMEOUT_S
+    while topics:
+        known = admin.list_topics(timeout=TIMEOUT_S).topics
+        if all(t.topic in known and _leads(known[t.topic], t.num_partitions) for t in topics):
+            return
+        if time.monotonic() > limit:
+            raise TopicsError(f"new topics had no leader within {TIMEOUT_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _leads(topic: object, partitions: int) -> bool:
+    found = topic.partitions  # type: ignore[attr-defined]  # confluent_kafka.admin.TopicMetadata, which is not exported
+    return len(found) == partitions and all(p.leader >= 0 for p in found.values())
+
+
+def _differences(admin: AdminClient, topic: NewTopic, partitions: int) -> dict[str, tuple[str, str]]:
+    differs = {}
+    if partitions != topic.num_partitions:
+        differs["partitions"] = (str(partitions), str(topic.num_partitions))
+    resource = ConfigResource(ResourceType.TOPIC, topic.topic)
+    entries = admin.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
+    for name, value in (topic.config or {}).items():
+        current = entries[name].value if name in entries else ""
+        if _set(current) != _set(value):
+            differs[name] = (current, value)
+    return differs
+
+
+def _set(value: str) -> set[str]:
+    # cleanup.policy is a list whose order means nothing
+    return set(value.split(","))
