@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 
 from deploy.cassandra.connect import connected
-from deploy.cli.targets import targets
+from deploy.cli.targets import home_option, targets
 
 
 @click.command()
 @click.option("--port", default=8800, show_default=True, help="Port of the page; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the page has no login.")
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of the local stack.")
-def console(port: int, host: str, home: Path | None) -> None:
+@home_option
+def console(port: int, host: str, home: Path) -> None:
     """Serve a page with live candles, gaps, coverage and feeds, read from Cassandra, until Ctrl-C."""
     # Not for --help: aiohttp and the driver take their time.
     from cassandra import InvalidRequest
