@@ -1,14 +1,13 @@
 """Law 8 (resume): kill -9 of a service in the middle of a replay, started again, and the rows are those of a calm run."""
 
 import subprocess
-import sys
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import candles_dataset, topic_name
 from tests.support import oracles
-from tests.support.services import Service, environment, read_candles, read_gaps, replay, wait_until, write_lines
+from tests.support.services import COMMAND, Service, environment, read_candles, read_gaps, replay, wait_until, write_lines
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -75,9 +74,7 @@ def test_resume_a_killed_service_started_again_leaves_the_rows_of_a_calm_run(
     file = write_lines(recording, tmp_path, source)
     before = candles_out()
     command = [
-        sys.executable,
-        "-m",
-        "producer",
+        str(COMMAND),
         "replay",
         str(file),
         "--source",

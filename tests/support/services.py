@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from tests.support.recording import Bar, Bars, Key, Recording
 
 T = TypeVar("T")
-_COMMAND = Path(sys.executable).parent / "candlewick"
+COMMAND = Path(sys.executable).parent / "candlewick"
 
 
 class Content(NamedTuple):
@@ -128,7 +128,7 @@ def candlewick(settings: Mapping[str, str], *arguments: str, limit_s: float = 60
     """
     try:
         done = subprocess.run(
-            [str(_COMMAND), *arguments],
+            [str(COMMAND), *arguments],
             env=environment(settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
