@@ -83,17 +83,17 @@ def _last_epoch(kafka: str, options: Mapping[str, Any], registry: Registry, topi
         deadline = monotonic() + TIMEOUT_S
         at = max(low, end - EPOCHS_BACK)
         while at < end and monotonic() < deadline:
-            for message in consumer.consume(EPOCHS_BACK, timeout=1.0):
-                if message.error() is not None:
-                    continue
-                at = (message.offset() or 0) + 1
-                if message.key() != source.encode():
-                    continue
-                try:
-                    status = decode(message.value())
-                except WireError:
-                    continue  # written by somebody who broke the contract; says nothing about our epochs
-                newest = status.epoch if newest is None else max(newest, status.epoch)
+            message = consumer.poll(1.0)
+            if message is None or message.error() is not None:
+                continue
+            at = (message.offset() or 0) + 1
+            if message.key() != source.encode():
+                continue
+            try:
+                status = decode(message.value())
+            except WireError:
+                continue  # written by somebody who broke the contract; says nothing about our epochs
+            newest = status.epoch if newest is None else max(newest, status.epoch)
     finally:
         consumer.close()
     return newest

@@ -13,15 +13,28 @@ class Lane:
     ``next_offset`` is the offset after our last acknowledged record; at the start, the end of the topic.
     """
 
-    __slots__ = ("next_offset", "waiting")
+    __slots__ = ("_ascending", "next_offset", "waiting")
 
     def __init__(self, next_offset: int) -> None:
         self.next_offset = next_offset
         self.waiting: deque[int] = deque()
+        self._ascending = True
 
     def sent(self, receive_us: int) -> None:
         """Note a record received at `receive_us` that has been given to the client."""
-        self.waiting.append(receive_us)
+        waiting = self.waiting
+        if not waiting:
+            self._ascending = True
+        elif receive_us < waiting[-1]:
+            self._ascending = False
+        waiting.append(receive_us)
+
+    def oldest_us(self) -> int | None:
+        """Return the earliest receive time of the records on their way; None when there are none."""
+        # A recording's receive times need not ascend; the head alone would then claim too much.
+        if not self.waiting:
+            return None
+        return self.waiting[0] if self._ascending else min(self.waiting)
 
     def acknowledged(self, offset: int) -> None:
         """Note that the oldest record is stored, at `offset`."""
@@ -51,6 +64,5 @@ class Progress:
 
 def progress_of(trades: Lane, quotes: Lane, history: Lane) -> Progress:
     """Return the progress of one partition number over the three topics."""
-    # Not only the head: receive times of a recording need not ascend. The head alone would claim too much.
-    oldest = [min(lane.waiting) for lane in (trades, quotes, history) if lane.waiting]
+    oldest = [us for lane in (trades, quotes, history) if (us := lane.oldest_us()) is not None]
     return Progress(trades.next_offset, quotes.next_offset, history.next_offset, min(oldest, default=None))

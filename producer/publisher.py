@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, murmur2
 
+from producer.bodies import Bodies
 from producer.errors import FatalError, RemoteError
 from producer.inflight import Lane, Progress, progress_of
 from producer.telemetry import Counts
@@ -46,8 +47,9 @@ class Publisher:
         self._prefix = prefix
         self._counts = counts
         self.partitions = partitions
-        self._encoders: dict[type[Record], Encoder] = {r: Encoder(r, schema_ids[r]) for r in (Trade, Quote, FeedStatus)}
-        self._topics: dict[type[Record], str] = {Trade: TRADES.name(prefix), Quote: QUOTES.name(prefix)}
+        self._bodies = Bodies(schema_ids[Trade], schema_ids[Quote])
+        self._encode_status = Encoder(FeedStatus, schema_ids[FeedStatus])
+        self._topics: dict[type[Trade] | type[Quote], str] = {Trade: TRADES.name(prefix), Quote: QUOTES.name(prefix)}
         self._status_topic = FEED_STATUS.name(prefix)
         self._dead_topic = DEAD_LETTERS.name(prefix)
         self._lanes = {topic_part: Lane(end) for topic_part, end in ends.items()}
@@ -87,7 +89,8 @@ class Publisher:
         kind = type(record)
         route = self._routes.get((kind, record.symbol)) or self._route(kind, record.symbol)
         key, partition, lane, delivered = route
-        self._produce(self._topics[kind], self._encoders[kind](record), key, partition, delivered)
+        value = self._bodies.trade(record) if isinstance(record, Trade) else self._bodies.quote(record)
+        self._produce(self._topics[kind], value, key, partition, delivered)
         lane.sent(record.receive_time)
 
     def send_status(self, partition: int, status: FeedStatus) -> None:
@@ -97,7 +100,7 @@ class Publisher:
             if self._is_stored(error):
                 self._status_ends[partition] = (message.offset() or 0) + 1
 
-        value = self._encoders[FeedStatus](status)
+        value = self._encode_status(status)
         self._produce(self._status_topic, value, self._source.encode(), partition, delivered)
 
     def dead_letter(self, value: bytes, error: RemoteError, origin: str) -> None:
@@ -187,7 +190,7 @@ class Publisher:
         if error.fatal():
             self._failure = self._failure or error.str()
 
-    def _produce(  # noqa: PLR0917 - as Kafka's own call, and called for every record
+    def _produce(
         self, topic: str, value: bytes, key: bytes, partition: int, delivered: _Delivered, headers: _Headers | None = None
     ) -> None:
         while True:

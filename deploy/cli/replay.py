@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from deploy.cli.caught_up import NotCaughtUpError, wait_until_caught_up
 from deploy.cli.targets import home_option, targets
+from producer import logs
 from producer.errors import FatalError
 from producer.pace import Rate, parse_rate
 from producer.replay import Replay
@@ -50,6 +51,7 @@ def replay(
     """
     if not source.isprintable() or not source or ":" in source:
         raise click.UsageError("--source has to be printable and without a colon: the series' name splits at the first one")
+    logs.configure()
     servers = targets(home)
     try:
         settings = load(kafka=servers.kafka, registry=servers.registry)

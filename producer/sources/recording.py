@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, cast
+from math import inf
+from typing import Any
 
 import orjson
 
 from producer.errors import RemoteError
 from producer.repeats import IdMemory
 from producer.sequence import Numbering
-from schemas.records import Quote, Side, Trade
+from schemas.records import Quote, Side, Trade, TradeKind
 from schemas.timeframes import SECOND
 
 AHEAD_US = 60 * SECOND
@@ -20,7 +20,8 @@ AHEAD_US = 60 * SECOND
 MAX_TIME_US = 4_102_444_800 * SECOND  # 2100-01-01; our choice: later is a wrong unit
 MAX_TEXT = 200  # our choice: the longest symbol or id
 _MAX_LONG = 2**63 - 1
-_SIDES = ("buy", "sell", "unknown")
+_ABOVE_ZERO = 5e-324  # the smallest double above 0
+_SIDES = ("buy", "sell", "unknown", None)
 
 Row = dict[str, Any]
 
@@ -43,18 +44,23 @@ def parse(line: bytes) -> Row:
     try:
         kind = row.get("type")
         if kind == "trade":
-            _check_number(row, "price", "bad_price", above_zero=True)
-            _check_number(row, "size", "bad_size", above_zero=False)
-            if row.get("side") not in _SIDES and row.get("side") is not None:
+            # The two checks of a good number are written out for speed: half of a replay's lines would be calls.
+            price, size = row.get("price"), row.get("size")
+            if type(price) is not float or not _ABOVE_ZERO <= price < inf:
+                _check_number(row, "price", "bad_price", _ABOVE_ZERO)
+            if type(size) is not float or not 0.0 <= size < inf:
+                _check_number(row, "size", "bad_size", 0.0)
+            if row.get("side") not in _SIDES:
                 raise RemoteError("bad_side", "side: not buy, sell or unknown")
-            if row.get("id") is not None:
-                row["id"] = _id(row["id"])
+            trade_id = row.get("id")
+            if trade_id is not None:
+                row["id"] = _id(trade_id)
         elif kind == "quote":
-            _check_number(row, "bid", "bad_price", above_zero=True)
-            _check_number(row, "ask", "bad_price", above_zero=True)
+            _check_number(row, "bid", "bad_price", _ABOVE_ZERO)
+            _check_number(row, "ask", "bad_price", _ABOVE_ZERO)
             for name in ("bid_size", "ask_size"):
                 if row.get(name) is not None:
-                    _check_number(row, name, "bad_size", above_zero=False)
+                    _check_number(row, name, "bad_size", 0.0)
         else:
             raise RemoteError("unknown_type" if "type" in row else "missing_field", "type: not trade or quote")
         _check_times(row)
@@ -77,17 +83,17 @@ def _object(line: bytes) -> Row:
     return row
 
 
-def _check_number(row: Row, name: str, reason: str, *, above_zero: bool) -> None:
+def _check_number(row: Row, name: str, reason: str, lowest: float) -> None:
     value = row.get(name)
-    if type(value) is not float:
-        if type(value) is not int:
-            raise RemoteError("missing_field" if name not in row else reason, f"{name}: a number is needed")
+    if type(value) is int:
         try:
             value = row[name] = float(value)
         except OverflowError:
             raise RemoteError(reason, f"{name}: too large") from None
-    if not isfinite(value) or value < 0 or (above_zero and value == 0):
-        raise RemoteError(reason, f"{name}: has to be finite and {'above 0' if above_zero else '0 or more'}")
+    if type(value) is not float:
+        raise RemoteError(reason if name in row else "missing_field", f"{name}: a number is needed")
+    if not lowest <= value < inf:  # false for NaN too
+        raise RemoteError(reason, f"{name}: has to be finite and {'above 0' if lowest else '0 or more'}")
 
 
 def _check_times(row: Row) -> None:
@@ -106,6 +112,8 @@ def _check_times(row: Row) -> None:
 
 
 def _id(value: object) -> str:
+    if type(value) is str and value.isalnum() and len(value) <= MAX_TEXT:
+        return value
     text = str(value) if type(value) is int and abs(value) <= _MAX_LONG else value
     if type(text) is not str or not 0 < len(text) <= MAX_TEXT or not text.isprintable():
         raise RemoteError("bad_id", "id: a short printable text or an integer is needed")
@@ -144,38 +152,49 @@ class Recording:
         trade_id = row.get("id") if is_trade else None
         if trade_id is not None and self._ids.is_repeat(symbol, trade_id):
             return None
-        self.newest_event_us = max(self.newest_event_us, event)
         receive = row.get("receive_time_us")
+        self.newest_event_us = max(self.newest_event_us, event)
         if receive is None:
             receive = self.newest_event_us
-        self.clock_us = max(self.clock_us, min(event, receive))
+        earlier = event if event < receive else receive
+        self.clock_us = max(self.clock_us, earlier)
+        order = row.get("sequence")
         if is_trade:
+            size = row["size"]
+            kind: TradeKind = "trade" if size else "update"
+            side: Side = row.get("side") or "unknown"
+            number = self._trades.take(symbol)
+            # By position: a third quicker than by name, in the hottest line of a replay.
             return Trade(
-                source=self.source,
-                symbol=symbol,
-                event_time=event,
-                receive_time=receive,
-                price=row["price"],
-                size=row["size"],
-                kind="trade" if row["size"] else "update",
-                side=cast(Side, row.get("side") or "unknown"),
-                trade_id=trade_id,
-                venue_sequence=row.get("sequence"),
-                epoch=self.epoch,
-                sequence=self._trades.take(symbol),
-                replay=True,
+                self.source,
+                symbol,
+                event,
+                receive,
+                row["price"],
+                size,
+                kind,
+                side,
+                trade_id,
+                order,
+                self.epoch,
+                number,
+                "",
+                False,
+                True,
             )
+        number = self._quotes.take(symbol)
+        sizes = row.get("bid_size") or 0.0, row.get("ask_size") or 0.0
         return Quote(
-            source=self.source,
-            symbol=symbol,
-            event_time=event,
-            receive_time=receive,
-            bid=row["bid"],
-            ask=row["ask"],
-            bid_size=row.get("bid_size") or 0.0,
-            ask_size=row.get("ask_size") or 0.0,
-            venue_sequence=row.get("sequence"),
-            epoch=self.epoch,
-            sequence=self._quotes.take(symbol),
+            self.source,
+            symbol,
+            event,
+            receive,
+            row["bid"],
+            row["ask"],
+            *sizes,
+            order,
+            self.epoch,
+            number,
+            snapshot=False,
             replay=True,
         )
