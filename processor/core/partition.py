@@ -46,6 +46,8 @@ class Partition:
         self.feeds: dict[str, Feed] = {}
         self.of_source: dict[str, list[Series]] = {}
         self.waiting: list[tuple[int, FeedStatus]] = []
+        self.oldest_waiting = 0
+        """Offset of the first status that waits, while any does."""
         self.out = Outbox()
         self.dirty_series: set[str] = set()
         self.dirty_feeds: set[str] = set()
@@ -178,6 +180,8 @@ class Partition:
 
     def take_status(self, offset: int, status: FeedStatus) -> None:
         """Take in a status; it acts in `release` once the records it speaks of have been processed."""
+        if not self.waiting:
+            self.oldest_waiting = offset
         if self.waiting and _says_the_same(self.waiting[-1][1], status):
             self.waiting[-1] = (offset, status)
         else:
@@ -194,6 +198,8 @@ class Partition:
             else:
                 self._apply(offset, status, now)
         self.waiting = still
+        if still:
+            self.oldest_waiting = still[0][0]
 
     def _reached(self, status: FeedStatus) -> bool:
         at = self.positions

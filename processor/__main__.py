@@ -1,0 +1,5 @@
+"""SHELL (process). ``python -m processor``."""
+
+from processor.main import main
+
+main()

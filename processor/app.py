@@ -1,0 +1,245 @@
+"""SHELL (Kafka, through Faust). The processor as a Faust app: batches into the engine, its output to Kafka, then offsets.
+
+One flush at a time, in three steps: outputs are acknowledged, then state, then the offsets of exactly that state are given
+to be committed. A crash between any two repeats work and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, cast
+
+import structlog
+from faust.types import TP
+
+from processor import telemetry
+from processor.driver import PINNED, BatchApp, BatchConsumer
+from processor.engine import Engine
+from processor.publisher import Publisher
+from processor.settings import LIVE_FACTORS, Settings
+from schemas import topics
+
+log = structlog.get_logger()
+TICK_S = 0.05
+"""How often the flusher looks for what is due (our choice: a fifth of the live period)."""
+
+
+class Counters:
+    """The engine's counts as metrics."""
+
+    def records(self, topic: str, number: int) -> None:
+        """Count messages taken in."""
+        telemetry.RECORDS.labels(topic).inc(number)
+
+    def dead_letter(self, reason: str) -> None:
+        """Count one message refused."""
+        telemetry.DEAD_LETTERS.labels(reason).inc()
+
+    def late(self, reason: str, number: int) -> None:
+        """Count records too old to enter a candle."""
+        telemetry.LATE.labels(reason).inc(number)
+
+    def candle(self, state: str, number: int) -> None:
+        """Count candles made."""
+        telemetry.CANDLES.labels(state).inc(number)
+
+    def gap(self, cause: str, state: str) -> None:
+        """Count one gap record made."""
+        telemetry.GAPS.labels(cause, state).inc()
+
+
+@dataclass
+class Silence:
+    """How long a source has said nothing itself; times are monotonic seconds."""
+
+    offset: int
+    """Of the newest status seen, whoever wrote it."""
+    since: float
+    declared: float = 0.0
+    """When its producer was last declared down."""
+
+
+class Processor:
+    """Joins the Faust app, the engine and the publisher."""
+
+    def __init__(self, settings: Settings, engine: Engine, publisher: Publisher, partitions: int) -> None:
+        for package, wanted in PINNED.items():
+            if version(package) != wanted:
+                raise RuntimeError(f"{package} is {version(package)}; the batch driver is made for {wanted} and reaches into it")
+        self._settings = settings
+        self._engine = engine
+        self._publisher = publisher
+        self._inputs = [t.name(settings.topic_prefix) for t in topics.INPUTS]
+        self._status_topic = topics.FEED_STATUS.name(settings.topic_prefix)
+        self._due = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._last_live = [0.0] * len(settings.timeframes)
+        self._last_state = 0.0
+        self._silence: dict[tuple[int, str], Silence] = {}
+        """By (partition, source)."""
+        self.ready = False
+        self.app = self._make_app(partitions)
+
+    def _make_app(self, partitions: int) -> BatchApp:
+        s = self._settings
+        app = BatchApp(
+            topics.group_name(topics.PROCESSOR_GROUP, s.topic_prefix),
+            broker=[f"kafka://{host}" for host in s.kafka.split(",")],
+            value_serializer="raw",
+            key_serializer="raw",
+            topic_allow_declare=False,  # the deploy step creates topics
+            topic_disable_leader=True,
+            topic_partitions=partitions,
+            autodiscover=False,
+            web_enabled=False,
+            worker_redirect_stdouts=False,
+            stream_buffer_maxsize=16,  # counts batches
+            stream_wait_empty=False,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=4 << 20,
+            broker_commit_interval=0.5,
+            broker_commit_every=1_000_000,
+            broker_session_timeout=45,
+            broker_heartbeat_interval=5,
+            broker_rebalance_timeout=60,
+            broker_request_timeout=90,
+            broker_max_poll_interval=300,
+            producer_acks=-1,
+            producer_linger=0.02,
+            producer_request_timeout=60,
+            table_standby_replicas=0,
+        )
+        app.batch_topics = frozenset(self._inputs)
+        app.seeked = self._seeked  # type: ignore[method-assign]  # the hook is meant for this
+        stream = app.topic(*self._inputs, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+        self._table = app.Table("state", key_type=bytes, value_type=bytes, on_recover=self._recovered)
+        app.agent(stream, name="batches")(self._run)
+        app.task(self._flush_forever)
+        app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]  # Faust passes `revoked`
+        return app
+
+    @property
+    def _consumer(self) -> BatchConsumer:
+        return cast(BatchConsumer, self.app.consumer)
+
+    # Rebalance
+
+    async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
+        self.ready = False
+        async with self._flushing:  # a flush under way ends first: the next owner must find its state
+            self._engine.release()
+        log.info("partitions.revoked", partitions=sorted({tp.partition for tp in revoked}))
+
+    async def _recovered(self) -> None:
+        numbers = sorted({tp.partition for tp in self._consumer.assignment() if tp.topic in self.app.batch_topics})
+        async with self._flushing:
+            self._engine.assign(dict(self._table.data), numbers)
+        telemetry.PARTITIONS.set(len(numbers))
+        restored = sum(len(p.series) for p in self._engine.partitions.values())
+        log.info("partitions.assigned", partitions=numbers, series_restored=restored)
+
+    def _seeked(self, positions: dict[TP, int]) -> None:
+        if not self._engine.partitions:
+            return  # a seek during a rebalance: the one that counts comes after recovery
+        for tp, offset in positions.items():
+            self._engine.seek(tp.topic, tp.partition, offset)
+        self._silence.clear()
+        self.ready = True
+
+    # Input
+
+    async def _run(self, stream: Any) -> None:
+        consumer = self._consumer
+        async for event in stream.noack().events():
+            try:
+                batch, tp = event.value, event.message.tp
+                if tp.partition in self._engine.partitions and await consumer.check(tp, batch):
+                    self._engine.take(tp.topic, tp.partition, batch, time.time_ns() // 1000)
+                    consumer.taken(tp, batch[-1].offset + 1)
+                    if self._engine.pressing:
+                        self._due.set()
+                event.ack()
+                await asyncio.sleep(0)
+            except Exception as error:
+                log.exception("batch.failed")
+                await self.app.crash(error)
+                raise
+
+    # Output
+
+    async def _flush_forever(self) -> None:
+        while not self.app.should_stop:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), TICK_S)
+            self._due.clear()
+            if not self.ready:
+                continue
+            try:
+                await self._flush()
+            except Exception as error:
+                log.exception("flush.failed")
+                await self.app.crash(error)
+                raise
+
+    def _live_due(self, now: float) -> set[int]:
+        due = set()
+        for i, timeframe in enumerate(self._settings.timeframes):
+            factor = next((f for length, f in LIVE_FACTORS if timeframe.us <= length), 8)
+            if now - self._last_live[i] >= self._settings.live_ms / 1000 * factor:
+                self._last_live[i] = now
+                due.add(i)
+        return due
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            if not self.ready:
+                return
+            began = time.monotonic()
+            self._look_at_ends()
+            await self._declare_silent(began)
+            with_state = began - self._last_state >= self._settings.flush_ms / 1000
+            if with_state:
+                self._last_state = began
+            outgoing = self._engine.outgoing(live=self._live_due(began), with_state=with_state, now=time.time_ns() // 1000)
+            if outgoing.outputs:
+                await self._publisher.send(outgoing.outputs)
+                telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
+            if outgoing.state:
+                telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
+                await self._publisher.send(outgoing.state)
+            for (topic, number), following in outgoing.done.items():
+                self._consumer.processed(TP(topic, number), following)
+
+    def _look_at_ends(self) -> None:
+        series = waiting = 0
+        for number, partition in self._engine.partitions.items():
+            tp = TP(self._status_topic, number)
+            end = self._consumer.highwater(tp)
+            partition.caught_up = end is not None and self._consumer.expected.get(tp, 0) >= end
+            series += len(partition.series)
+            waiting += len(partition.waiting)
+        telemetry.SERIES.set(series)
+        telemetry.WAITING.set(waiting)
+
+    async def _declare_silent(self, now: float) -> None:
+        # A producer that has fallen silent is declared down IN the topic, by the partition's owner: that too is input.
+        declared = []
+        for number, partition in self._engine.partitions.items():
+            waiting = {status.source for _, status in partition.waiting}
+            for source, feed in partition.feeds.items():
+                silence = self._silence.setdefault((number, source), Silence(feed.offset, now))
+                if source in waiting or (feed.offset != silence.offset and feed.state != "producer_down"):
+                    silence.since = now
+                silence.offset = feed.offset
+                silent = partition.caught_up and now - silence.since >= self._settings.producer_silent_s
+                if silent and now - silence.declared >= 1.0:
+                    silence.declared = now
+                    message = self._engine.producer_down(number, source, time.time_ns() // 1000)
+                    if message is not None:
+                        declared.append(message)
+        if declared:
+            await self._publisher.send(declared)

@@ -1,0 +1,278 @@
+"""PURE. The worker's partitions between Kafka batches and Kafka messages: decode, fold, and put into bytes what is to be sent.
+
+It holds no client and no clock: the app hands it batches and takes `Outgoing`; what was taken counts as done only when the app
+says so, so offsets never run ahead of deliveries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from processor.blocks import Blocks, Message, Refused
+from processor.core.config import CoreConfig
+from processor.core.partition import Outbox, Partition
+from processor.core.snapshot import dump, load
+from schemas import topics
+from schemas.codec import Decoder, Encoder, SchemaById
+from schemas.records import Candle, FeedStatus, Gap
+from schemas.wire import WireError
+
+BLOCK_RECORDS = 50_000
+"""Records decoded at once: larger blocks gain nothing and hold the interpreter longer (our choice, measured)."""
+
+
+class Send(NamedTuple):
+    """One message to be produced; partition is always explicit."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] | None = None
+
+
+@dataclass
+class Outgoing:
+    """One flush: `outputs` must be acknowledged before `state` is sent, and both before `done` may be committed."""
+
+    outputs: list[Send] = field(default_factory=list)
+    state: list[Send] = field(default_factory=list)
+    done: dict[tuple[str, int], int] = field(default_factory=dict)
+    """(topic, partition) -> next offset: everything below is in `outputs` and `state`."""
+
+
+class Counters(Protocol):
+    """What the engine counts, so that it needs no metrics library."""
+
+    def records(self, topic: str, number: int) -> None:
+        """Count messages taken in."""
+
+    def dead_letter(self, reason: str) -> None:
+        """Count one message refused."""
+
+    def late(self, reason: str, number: int) -> None:
+        """Count records too old to enter a candle."""
+
+    def candle(self, state: str, number: int) -> None:
+        """Count candles made."""
+
+    def gap(self, cause: str, state: str) -> None:
+        """Count one gap record made."""
+
+
+class Engine:
+    """All partitions of one worker."""
+
+    def __init__(
+        self, config: CoreConfig, prefix: str, ids: dict[str, int], schema_by_id: SchemaById, counters: Counters, service: str
+    ) -> None:
+        """Make an engine without partitions.
+
+        Args:
+            config: the core's settings.
+            prefix: first part of every topic's name.
+            ids: registered schema id by dataset, for what is written (candles-<tf>, candles-live, gaps, feed-status).
+            schema_by_id: finds a writer's schema.
+            counters: told of everything taken, refused and made.
+            service: name and version, put into dead letters.
+        """
+        self.config = config
+        self.partitions: dict[int, Partition] = {}
+        self._counters = counters
+        self._service = service.encode()
+        self._dataset_of = {t.name(prefix): t.dataset for t in topics.INPUTS}
+        self._topic_of = {d: t for t, d in self._dataset_of.items()}
+        self._candle_topics = {t.name: topics.topic_name(topics.candles_dataset(t.name), prefix) for t in config.timeframes}
+        self._live_topic = topics.CANDLES_LIVE.name(prefix)
+        self._gaps_topic = topics.GAPS.name(prefix)
+        self._late_topic = topics.LATE_TRADES.name(prefix)
+        self._dead_topic = topics.DEAD_LETTERS.name(prefix)
+        self._changelog = topics.changelog_name(prefix)
+        self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes")}
+        self._status: Decoder[FeedStatus] = Decoder(FeedStatus, schema_by_id)
+        self._encode_candle = {t.name: Encoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
+        self._encode_live = Encoder(Candle, ids["candles-live"])
+        self._encode_gap = Encoder(Gap, ids["gaps"])
+        self._encode_status = Encoder(FeedStatus, ids["feed-status"])
+        self._ready: list[Send] = []
+        self._read: dict[tuple[str, int], int] = {}
+
+    # Ownership
+
+    def assign(self, state: dict[bytes, bytes], numbers: Iterable[int]) -> None:
+        """Become the owner of exactly these partitions, restored from the changelog's latest records of all partitions."""
+        self._ready.clear()
+        self._read = {}
+        self.partitions = {number: load(self.config, number, state) for number in numbers}
+
+    def seek(self, topic: str, number: int, offset: int) -> None:
+        """Note where an input is read from, once after `assign`; later seeks go back to what is in memory already."""
+        if number in self.partitions and (topic, number) not in self._read:
+            self._read[topic, number] = offset
+            dataset = self._dataset_of[topic]
+            if dataset in self.partitions[number].positions:
+                self.partitions[number].positions[dataset] = offset
+
+    def release(self) -> None:
+        """Own nothing: what was not flushed will be read again by the next owner."""
+        self.partitions = {}
+        self._ready.clear()
+        self._read = {}
+
+    # Input
+
+    def take(self, topic: str, number: int, messages: Sequence[Message], now: int) -> None:
+        """Take in one batch of one topic and partition, in offset order. `now` is the wall clock, microseconds."""
+        partition = self.partitions[number]
+        dataset = self._dataset_of[topic]
+        known = self._read.get((topic, number), 0)
+        if messages[0].offset < known:  # read again after a seek: memory holds it
+            messages = [m for m in messages if m.offset >= known]
+            if not messages:
+                return
+        self._counters.records(dataset, len(messages))
+        if dataset in self._blocks:
+            for first in range(0, len(messages), BLOCK_RECORDS):
+                self._take_block(partition, topic, dataset, messages[first : first + BLOCK_RECORDS], now)
+        elif dataset == "feed-status":
+            self._take_statuses(partition, topic, messages)
+        following = messages[-1].offset + 1
+        if dataset in partition.positions:
+            partition.positions[dataset] = following
+        self._read[topic, number] = following
+        partition.release(now)
+        self._collect(partition, topic, dataset, messages)
+
+    def _take_block(self, partition: Partition, topic: str, kind: str, messages: Sequence[Message], now: int) -> None:
+        frame, refused = self._blocks[kind](messages)
+        self._dead(topic, partition.number, messages, refused)
+        if frame is not None:
+            partition.take(kind, frame, now)
+
+    def _take_statuses(self, partition: Partition, topic: str, messages: Sequence[Message]) -> None:
+        for m in messages:
+            try:
+                status = self._status(m.value)
+            except WireError as error:
+                self._dead(topic, partition.number, [m], [Refused(m.offset, error.reason, str(error))])
+                continue
+            if m.key != status.source.encode():
+                detail = f"the key is {m.key!r}, the record is of {status.source!r}"
+                self._dead(topic, partition.number, [m], [Refused(m.offset, "key_mismatch", detail)])
+                continue
+            partition.take_status(m.offset, status)
+
+    def _collect(self, partition: Partition, topic: str, dataset: str, messages: Sequence[Message]) -> None:
+        out: Outbox = partition.take_out()
+        if out.late or out.refused:
+            by_offset = {m.offset: m for m in messages}
+            for reason, rows in out.late:
+                self._counters.late(reason, rows.height)
+                for offset in rows["offset"]:
+                    m = by_offset[offset]
+                    headers = [("reason", reason.encode())]
+                    self._ready.append(Send(self._late_topic, partition.number, m.key, m.value, headers))
+            for reason, rows in out.refused:
+                refused = [Refused(o, reason, "too old to enter a candle") for o in rows["offset"]]
+                self._dead(topic, partition.number, messages, refused)
+        self._publish(partition, out)
+
+    def _publish(self, partition: Partition, out: Outbox) -> None:
+        number = partition.number
+        for c in out.candles:
+            self._ready.append(
+                Send(self._candle_topics[c.timeframe], number, c.series.encode(), self._encode_candle[c.timeframe](c))
+            )
+            self._counters.candle(c.state, 1)
+        for g in out.gaps:
+            self._ready.append(Send(self._gaps_topic, number, g.series.encode(), self._encode_gap(g)))
+            self._counters.gap(g.cause, g.state)
+
+    def _dead(self, topic: str, number: int, messages: Sequence[Message], refused: Sequence[Refused]) -> None:
+        if not refused:
+            return
+        by_offset = {m.offset: m for m in messages}
+        for offset, reason, detail in refused:
+            m = by_offset[offset]
+            value = m.value or b""
+            schema_id = str(int.from_bytes(value[1:5], "big")) if len(value) >= 5 else ""
+            headers = [
+                ("reason", reason.encode()),
+                ("__connect.errors.exception.message", detail.encode()[:500]),
+                ("__connect.errors.topic", topic.encode()),
+                ("__connect.errors.partition", str(number).encode()),
+                ("__connect.errors.offset", str(offset).encode()),
+                ("schema_id", schema_id.encode()),
+                ("service", self._service),
+            ]
+            self._ready.append(Send(self._dead_topic, number, m.key, m.value, headers))
+            self._counters.dead_letter(reason)
+
+    # Output
+
+    @property
+    def pressing(self) -> bool:
+        """True when something waits that must be sent at once: a closing, a gap change, a dead letter."""
+        return bool(self._ready)
+
+    def outgoing(self, *, live: set[int], with_state: bool, now: int) -> Outgoing:
+        """Take what is to be sent.
+
+        Args:
+            live: indices of the timeframes whose live candles are due.
+            with_state: whether to take state and offsets too.
+            now: wall clock, microseconds.
+        """
+        outgoing = Outgoing(outputs=self._ready)
+        self._ready = []
+        for partition in self.partitions.values():
+            if live:
+                candles = partition.take_live(live, now)
+                self._counters.candle("live", len(candles))
+                outgoing.outputs += [
+                    Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), self._encode_live(c))
+                    for c in candles
+                ]
+            if with_state:
+                outgoing.state += [Send(self._changelog, partition.number, k, v) for k, v in dump(partition)]
+        if with_state:
+            outgoing.done = dict(self._read)
+            status_topic = self._topic_of["feed-status"]
+            for number, partition in self.partitions.items():
+                if partition.waiting:
+                    # Statuses that wait are read again after a crash, so their offsets are not done.
+                    place = (status_topic, number)
+                    outgoing.done[place] = min(outgoing.done.get(place, 0), partition.oldest_waiting)
+        return outgoing
+
+    def producer_down(self, number: int, source: str, clock: int) -> Send | None:
+        """Return the status by which a partition's owner declares a silent source's producer down, or None for a replay.
+
+        Args:
+            number: the partition.
+            source: the silent source.
+            clock: its clock moved on, microseconds.
+        """
+        partition = self.partitions[number]
+        feed = partition.feeds[source]
+        if feed.replay or feed.finished or not feed.epoch:
+            return None
+        status = FeedStatus(
+            source=source,
+            state="producer_down",
+            reason="no status from the producer",
+            epoch=feed.epoch,
+            since=feed.good_until or clock,
+            sent_at=clock,
+            good_from=feed.good_from,
+            good_until=feed.good_until,
+            complete_to=max(feed.clock, clock),
+            trades_offset=partition.positions["trades"],
+            quotes_offset=partition.positions["quotes"],
+            history_offset=partition.positions["history"],
+            ids=feed.ids,
+            writer="processor",
+        )
+        return Send(self._topic_of["feed-status"], number, source.encode(), self._encode_status(status))

@@ -1,0 +1,93 @@
+"""SHELL (process). The processor's composition: settings, registry, engine, publisher, Faust worker."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+
+import faust
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from prometheus_client import start_http_server
+
+from processor.app import Counters, Processor
+from processor.engine import Engine
+from processor.publisher import Publisher
+from processor.settings import Settings, SettingsError, read
+from schemas import topics
+from schemas.avro import schema_text
+from schemas.registry import Registry, RegistryError
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """Something that must be there at start is not; the text says what and how to get it."""
+
+
+def _configure_logs() -> None:
+    human = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # Faust and aiokafka speak through logging; their chatter is of no use to an operator.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def _partitions(settings: Settings) -> int:
+    admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
+    try:
+        known = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise StartError(f"no Kafka at {settings.kafka}: {error}") from error
+    wanted = [t.name(settings.topic_prefix) for t in topics.catalogue(settings.timeframes)]
+    wanted.append(topics.changelog_name(settings.topic_prefix))
+    missing = [t for t in wanted if t not in known]
+    if missing:
+        raise StartError(f"topics are missing: {', '.join(missing)}; make them with: candlewick topics apply")
+    inputs = [t.name(settings.topic_prefix) for t in topics.INPUTS]
+    counts = {name: len(known[name].partitions) for name in [*inputs, topics.changelog_name(settings.topic_prefix)]}
+    if len(set(counts.values())) != 1:
+        raise StartError(f"all input topics and the state topic need the same number of partitions: {counts}")
+    return counts[inputs[0]]
+
+
+def _schema_ids(settings: Settings, registry: Registry) -> dict[str, int]:
+    ids = {}
+    for topic in topics.catalogue(settings.timeframes):
+        if topic.record is not None:
+            ids[topic.dataset] = registry.lookup(topic.subject(settings.topic_prefix), schema_text(topic.record))
+    return ids
+
+
+def main() -> None:
+    """Run until told to stop. Exits 2 on wrong settings, 1 on what else is fatal."""
+    _configure_logs()
+    try:
+        settings = read()
+        partitions = _partitions(settings)
+        registry = Registry(settings.registry)
+        ids = _schema_ids(settings, registry)
+    except SettingsError as error:
+        log.error("settings.refused", error=str(error))
+        sys.exit(2)
+    except (StartError, RegistryError) as error:
+        log.error("start.failed", error=str(error))
+        sys.exit(1)
+    service = f"processor {version('candlewick')}"
+    engine = Engine(settings.core(), settings.topic_prefix, ids, registry.schema_by_id, Counters(), service)
+    publisher = Publisher(settings.kafka, settings.kafka_options)
+    processor = Processor(settings, engine, publisher, partitions)
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    log.info("processor.started", kafka=settings.kafka, timeframes=[t.name for t in settings.timeframes], partitions=partitions)
+    worker = faust.Worker(processor.app, loglevel="warning", quiet=False, redirect_stdouts=False)
+    worker.execute_from_commandline()

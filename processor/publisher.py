@@ -1,0 +1,74 @@
+"""SHELL (Kafka). An idempotent producer whose deliveries are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from processor.engine import Send
+
+
+class DeliveryError(Exception):
+    """Kafka did not acknowledge what was sent; the process must restart and read its input again."""
+
+
+class Publisher:
+    """Sends messages to explicit partitions and waits until all are acknowledged."""
+
+    def __init__(self, bootstrap: str, options: Mapping[str, str], timeout_s: float = 30.0) -> None:
+        self._timeout = timeout_s
+        self._failed: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "client.id": "candlewick-processor",
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "compression.type": "zstd",
+                "linger.ms": 1,
+                "queue.buffering.max.messages": 1_000_000,
+                **options,
+            }
+        )
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    async def send(self, messages: Iterable[Send]) -> None:
+        """Send messages and return when Kafka has acknowledged every one.
+
+        Raises:
+            DeliveryError: a delivery failed or took longer than the time limit.
+        """
+        deadline = time.monotonic() + self._timeout
+        for m in messages:
+            while True:
+                try:
+                    self._producer.produce(
+                        m.topic,
+                        m.value,
+                        m.key,
+                        m.partition,
+                        on_delivery=self._delivered,
+                        headers=m.headers,  # type: ignore[arg-type]  # None is accepted
+                    )
+                    break
+                except BufferError:
+                    await self._wait_a_little(deadline)
+                except KafkaException as error:
+                    raise DeliveryError(str(error)) from error
+        while len(self._producer):
+            await self._wait_a_little(deadline)
+        if self._failed:
+            raise DeliveryError(f"{len(self._failed)} deliveries failed, the first with {self._failed[0]}")
+
+    async def _wait_a_little(self, deadline: float) -> None:
+        self._producer.poll(0)
+        if time.monotonic() > deadline:
+            raise DeliveryError(f"{len(self._producer)} messages not acknowledged after {self._timeout:.0f} s")
+        await asyncio.sleep(0.001)

@@ -1,0 +1,95 @@
+"""SHELL (environment). The processor's settings, read once and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from processor.core.config import CoreConfig
+from schemas import environment, timeframes
+from schemas.records import Price
+from schemas.timeframes import MINUTE, SECOND, Timeframe, parse_list
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or wrong; the text says which and why."""
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix CANDLEWICK_; the table in README documents them."""
+
+    model_config = SettingsConfigDict(env_prefix=environment.PREFIX, frozen=True, extra="ignore")
+
+    kafka: str
+    registry: str
+    topic_prefix: str = "md"
+    kafka_options: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = Field(default_factory=lambda: parse_list(timeframes.DEFAULT))
+    quote_prices: Annotated[tuple[Price, ...], NoDecode] = ("mid",)
+    lateness_ms: int = Field(default=2000, ge=0, le=3_600_000)
+    horizon_s: int = Field(default=7200, ge=0, le=7 * 86400)
+    ahead_s: int = Field(default=60, ge=1, le=3600)
+    live_ms: int = Field(default=250, ge=10, le=60_000)
+    flush_ms: int = Field(default=500, ge=10, le=60_000)
+    producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+
+    @field_validator("timeframes", mode="before")
+    @classmethod
+    def _timeframes(cls, value: Any) -> Any:
+        return parse_list(value) if isinstance(value, str) else value
+
+    @field_validator("quote_prices", mode="before")
+    @classmethod
+    def _prices(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        names = tuple(dict.fromkeys(p.strip() for p in value.split(",") if p.strip()))
+        wrong = [n for n in names if n not in get_args(Price) or n == "trade"]
+        if wrong or not names:
+            raise ValueError(f"{value!r}: choose among mid, bid, ask")
+        return names
+
+    @field_validator("kafka_options", mode="before")
+    @classmethod
+    def _options(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("metrics_port", mode="before")
+    @classmethod
+    def _port(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    def core(self) -> CoreConfig:
+        """Return what the core is told, in microseconds."""
+        return CoreConfig(
+            timeframes=self.timeframes,
+            quote_prices=self.quote_prices,
+            lateness_us=self.lateness_ms * 1000,
+            horizon_us=self.horizon_s * SECOND,
+            ahead_us=self.ahead_s * SECOND,
+        )
+
+
+LIVE_FACTORS = ((MINUTE, 1), (5 * MINUTE, 4))
+"""Live updates of timeframes up to a length come every this many periods of the base; longer ones every 8 (our choice)."""
+
+
+def read() -> Settings:
+    """Return the settings of the environment.
+
+    Raises:
+        SettingsError: a variable with our prefix is unknown, or a value is wrong or missing.
+    """
+    unknown = environment.unknown(os.environ)  # noqa: TID251  # the one place where this service reads it
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: see the settings table in README.md")
+    try:
+        return Settings()  # type: ignore[call-arg]  # the environment gives them
+    except ValidationError as error:
+        lines = [f"{environment.PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from None
