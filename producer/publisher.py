@@ -92,6 +92,7 @@ class Publisher:
         value = self._bodies.trade(record) if isinstance(record, Trade) else self._bodies.quote(record)
         self._produce(self._topics[kind], value, key, partition, delivered)
         lane.sent(record.receive_time)
+        self._counts.published["trades" if kind is Trade else "quotes"] += 1
 
     def send_status(self, partition: int, status: FeedStatus) -> None:
         """Give one status to Kafka, for `partition`; raises as `send`."""

@@ -29,7 +29,7 @@ class Counts:
         self.acknowledged = 0  # records and statuses Kafka has confirmed
         self.refused = Counter[str]()  # reason -> dead letters; rises when a peer breaks its contract: look at them
         self.ignored = Counter[str]()  # kind -> frames of no use: unknown types, frames without data
-        self.repeats = 0  # repeats dropped; rises when the provider sends frames more than once
+        self.repeats = Counter[str]()  # kind -> repeats dropped; rises when the provider sends frames more than once
         self.frames = 0  # frames of any kind received
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
@@ -49,7 +49,7 @@ class _Collector(Collector):
         yield _family("ignored_frames", "Frames without a record", "kind", source, c.ignored)
         yield _family("connection_attempts", "Connection attempts", "outcome", source, c.connects)
         yield _family("acknowledged", "Records and statuses confirmed by Kafka", None, source, {"": c.acknowledged})
-        yield _family("repeats_dropped", "Repeats dropped", None, source, {"": c.repeats})
+        yield _family("repeats_dropped", "Repeats dropped", "kind", source, c.repeats)
         yield _family("frames", "Frames received", None, source, {"": c.frames})
         yield _family("backpressure", "Times the Kafka client was full", None, source, {"": c.backpressure})
         live = GaugeMetricFamily("candlewick_producer_feed_live", "1 while the feed is known to deliver", labels=["source"])

@@ -1,0 +1,291 @@
+"""SHELL (the feed's loop). Connects, reads, publishes, says what it knows: one thread in which everything happens in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+from time import monotonic
+
+import structlog
+
+from producer.backoff import Backoff, retry_after_s
+from producer.connection import Connection
+from producer.errors import RemoteError
+from producer.inbox import Inbox, Item
+from producer.liveness import Liveness
+from producer.publisher import Publisher
+from producer.sequence import Numbering
+from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
+from producer.status import GOOD, Feed, good_until_at_close
+from producer.telemetry import Counts
+from schemas.records import FeedState, Quote, Trade
+from schemas.timeframes import SECOND
+
+_log = structlog.get_logger()
+# Our choices, with the reason beside each.
+IDLE_S = 0.25  # longest sleep: watchdogs and acknowledgements are looked at four times a second
+PING_S = 20.0  # two in a transport watchdog's 45 s
+BARRIER_S = 5.0  # a front that answers no pings must not keep a feed from being good; then its first frame says so
+SUBSCRIBE_BURST = 10  # subscriptions sent at once, and then a second: providers cut off clients that flood them
+AFTER_KILL_S = 1.0  # two sockets with one key kill both; the provider needs a moment to see that we hung up
+CONNECT_LIMIT_S = 30.0  # a handshake that trickles in is ended; each of its reads has a shorter limit of its own
+SYMBOLS_EVERY_S = 60.0
+STOP_DRAIN_S = 5.0
+STOP_FLUSH_S = 10.0
+_BARRIER = b"candlewick-all-subscribed"
+
+
+class FeedLoop:
+    """One supervised feed. `run` returns after `stop`, when everything received is acknowledged."""
+
+    def __init__(
+        self,
+        source: Source,
+        feed: Feed,
+        publisher: Publisher,
+        inbox: Inbox,
+        counts: Counts,
+        *,
+        connect: Callable[[int], Connection],
+        liveness: Liveness,
+        backoff: Backoff,
+        chance: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._feed = feed
+        self._publisher = publisher
+        self._inbox = inbox
+        self._counts = counts
+        self._connect = connect
+        self._liveness = liveness
+        self._backoff = backoff
+        self._chance = chance
+        self._stop = Event()
+        self._numbers = Numbering()
+        self._link: Connection | None = None
+        self._is_open = self._is_killed = False
+        self._attempt = 0
+        self._next_attempt_s = self._attempt_s = self._good_s = 0.0
+        self._barrier_s: float | None = None
+        self._sent_s = self._pinged_s = float("-inf")
+        self._last_text_us: int | None = None
+        self._newest_event_us: int | None = None
+        self._next_status_us = 0
+        self._symbols_s = float("-inf")
+        self._places: dict[int, tuple[str, ...]] = {
+            p: tuple(s for s in source.symbols if publisher.partition_of(s) == p) for p in range(publisher.partitions)
+        }
+
+    def stop(self) -> None:
+        """Ask the loop to end in order. Any thread, also a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Serve the feed until `stop`.
+
+        Raises:
+            FatalError: Kafka does not take what was received.
+        """
+        self._say(symbols=True)
+        while not self._stop.is_set():
+            now_s = monotonic()
+            if self._link is None and now_s >= self._next_attempt_s:
+                self._begin_attempt(now_s)
+            item = self._inbox.get(self._timeout_s())
+            if item is not None:
+                self._take(item)
+            self._publisher.poll()
+            self._look_after_link(idle=item is None)
+            if self._feed.refusing(self._source.refused_symbols(), self._inbox.now_us()):
+                self._say(symbols=True)
+            elif self._inbox.now_us() >= self._next_status_us:
+                self._say()
+        self._end()
+
+    def _timeout_s(self) -> float:
+        return max(0.0, min(IDLE_S, (self._next_status_us - self._inbox.now_us()) / SECOND))
+
+    def _begin_attempt(self, now_s: float) -> None:
+        self._attempt += 1
+        self._attempt_s = now_s
+        self._is_open = self._is_killed = False
+        self._barrier_s = None
+        self._feed.trying(self._backoff.attempts + 1, f"attempt {self._backoff.attempts + 1}")
+        self._link = self._connect(self._attempt)
+        self._link.start()
+
+    def _take(self, item: Item) -> None:
+        # Items of one connection only: the next is begun after the one before has put its last.
+        if item.kind == "opened":
+            self._counts.connects["opened"] += 1
+            self._is_open = True
+            if self._is_killed and self._link is not None:
+                self._link.kill()  # given up while the name was being looked up, when there was no socket to shut down
+            self._liveness.connected(item.at_s)
+            self._source.connected(item.receive_us)
+            self._sent_s = float("-inf")
+            self._pinged_s = item.at_s
+            self._last_text_us = self._newest_event_us = None
+            _log.info("connection.opened", source=self._source.name, attempt=self._attempt)
+        elif item.kind in ("closed", "failed"):
+            self._lost(item)
+        else:
+            self._heard(item)
+
+    def _heard(self, item: Item) -> None:
+        is_text = item.kind == "data"
+        self._counts.frames += 1
+        self._liveness.heard(item.at_s, text=is_text)
+        self._feed.last_frame = self._counts.last_frame_us = item.receive_us
+        if is_text:
+            self._publish(item)
+            if self._barrier_s is not None and self._may_be_good_by_frame(item.at_s):
+                self._now_good(item)
+        elif item.kind == "pong" and item.payload == _BARRIER and self._feed.state != "stale":
+            # The answer to a ping sent after the last subscription: the provider has read all of them by now.
+            self._now_good(item)
+
+    def _may_be_good_by_frame(self, at_s: float) -> bool:
+        # A feed found stale answered pings all the time, so only its own frames can say that it is back.
+        return self._barrier_s is not None and (self._feed.state == "stale" or at_s - self._barrier_s >= BARRIER_S)
+
+    def _now_good(self, item: Item) -> None:
+        if self._feed.state in GOOD or self._is_killed:
+            return
+        self._feed.good(item.receive_us)
+        self._barrier_s = None
+        self._good_s = item.at_s
+        _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._attempt)
+        self._say(symbols=True)
+
+    def _publish(self, item: Item) -> None:
+        try:
+            events = self._source.receive(item.payload, item.receive_us)
+        except RemoteError as error:
+            self._publisher.dead_letter(item.payload, error, self._source.name)
+            events = []
+        newest: int | None = None
+        for event in events:
+            if isinstance(event, Trade | Quote):
+                newest = event.event_time if newest is None else max(newest, event.event_time)
+                number = self._numbers.take(event.symbol)
+                self._publisher.send(replace(event, epoch=self._feed.epoch, sequence=number))
+            elif isinstance(event, Repeated):
+                self._counts.repeats[event.kind] += 1
+            elif isinstance(event, Refused):
+                self._publisher.dead_letter(event.value, event.error, self._source.name)
+            elif isinstance(event, Ignored):
+                self._counts.ignored[event.kind] += 1
+            elif isinstance(event, VenueError):
+                self._counts.ignored["venue_error"] += 1
+                _log.warning("venue.complained", source=self._source.name, message=event.message)
+        self._last_text_us, self._newest_event_us = item.receive_us, newest
+
+    def _look_after_link(self, *, idle: bool) -> None:
+        link, now_s = self._link, monotonic()
+        if link is None or self._is_killed:
+            return
+        if not self._is_open:
+            if now_s - self._attempt_s > CONNECT_LIMIT_S:
+                self._is_killed = True
+                link.kill()
+            return
+        if now_s - self._sent_s >= 1.0:
+            self._subscribe(link, now_s)
+        if now_s - self._pinged_s >= min(PING_S, self._liveness.transport_s / 3):
+            self._pinged_s = now_s
+            link.ping(b"")
+        # Judged only when nothing waits: behind a slow Kafka, frames wait here that would prove the link alive.
+        if idle and (verdict := self._liveness.judge(now_s)) != "alive":
+            self._give_up(link, "stale" if verdict == "stale" else "down")
+
+    def _subscribe(self, link: Connection, now_s: float) -> None:
+        frames = self._source.frames_to_send(SUBSCRIBE_BURST)
+        if frames:
+            self._sent_s = now_s
+            for frame in frames:
+                link.send(frame)
+            # The barrier follows the last batch at once: it asks the provider to answer after all of them.
+            if len(frames) < SUBSCRIBE_BURST:
+                self._raise_barrier(link, now_s)
+        elif self._barrier_s is None and self._feed.state not in GOOD:
+            self._raise_barrier(link, now_s)
+
+    def _raise_barrier(self, link: Connection, now_s: float) -> None:
+        self._barrier_s = now_s
+        link.ping(_BARRIER)
+
+    def _give_up(self, link: Connection, state: FeedState) -> None:
+        silent_s = self._liveness.feed_s if state == "stale" else self._liveness.transport_s
+        what = "no frame of the feed" if state == "stale" else "nothing received"
+        self._is_killed = True
+        until = self._last_text_us or self._feed.good_from or 0
+        self._turn(state, until, f"{what} for {silent_s:g} s")
+        self._backoff.was_live(monotonic() - self._good_s if self._good_s else 0.0)
+        link.kill()
+
+    def _lost(self, item: Item) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.join(STOP_DRAIN_S)
+        if self._feed.state in GOOD:
+            self._backoff.was_live(item.at_s - self._good_s)
+        state: FeedState = "down"
+        if item.http_status in (401, 403):
+            state = "refused"
+            wait_s = self._backoff.after_refusal()
+        elif item.http_status == 429:
+            wait_s = self._backoff.after_busy(retry_after_s(item.retry_after))
+        else:
+            wait_s = self._backoff.after_failure(self._chance())
+        if self._is_killed:
+            wait_s = max(wait_s, AFTER_KILL_S)
+        self._next_attempt_s = item.at_s + wait_s
+        if item.kind == "failed":
+            self._counts.connects["refused" if state == "refused" else "failed"] += 1
+        # Scrubbed by the connection.
+        _log.warning("connection.lost", source=self._source.name, reason=item.detail, wait_s=round(wait_s, 2))
+        if self._feed.state == "stale" and state == "down":
+            self._feed.reason = item.detail  # it stays stale until a frame comes: one outage, one cause
+        else:
+            until = good_until_at_close(item.receive_us, self._last_text_us, self._newest_event_us)
+            self._turn(state, until, item.detail)
+
+    def _turn(self, state: FeedState, until_us: int, reason: str) -> None:
+        if self._feed.bad(state, until_us, self._inbox.now_us(), reason):
+            _log.warning("feed.went_bad", source=self._source.name, state=state, good_until=self._feed.good_until, reason=reason)
+            self._say(symbols=True)
+
+    def _say(self, *, symbols: bool = False) -> None:
+        now_s = monotonic()
+        symbols = symbols or now_s - self._symbols_s >= SYMBOLS_EVERY_S
+        processed_to = self._inbox.processed_to()
+        for partition in range(self._publisher.partitions):
+            served = self._places[partition] if symbols else None
+            status = self._feed.status(self._publisher.progress(partition), processed_to, served)
+            self._publisher.send_status(partition, status)
+        self._next_status_us = (self._inbox.now_us() // SECOND + 1) * SECOND
+        self._counts.state = self._feed.state
+        if symbols:
+            self._symbols_s = now_s
+
+    def _end(self) -> None:
+        # Stop reading, take what was read, wait for Kafka, and say how far it went.
+        self._publisher.stop_by(monotonic() + STOP_DRAIN_S + STOP_FLUSH_S)
+        stopped_us = self._inbox.now_us()
+        if self._link is not None:
+            self._is_killed = True
+            self._link.kill()
+        deadline = monotonic() + STOP_DRAIN_S
+        while self._link is not None and (left := deadline - monotonic()) > 0:
+            item = self._inbox.get(left)
+            if item is None or item.kind in ("closed", "failed"):
+                break
+            self._take(item)
+        self._inbox.release()
+        self._publisher.flush(STOP_FLUSH_S)
+        until = good_until_at_close(stopped_us, self._last_text_us, self._newest_event_us)
+        self._turn("stopping", until, "the producer was asked to stop")
+        self._publisher.flush(STOP_FLUSH_S)
+        _log.info("feed.stopped", source=self._source.name, published=dict(self._counts.published))

@@ -1,0 +1,101 @@
+"""SHELL (process). The producer's composition root: settings to objects to a run that a signal ends."""
+
+from __future__ import annotations
+
+import json
+import random  # noqa: TID251 - jitter is made here and passed down
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic, time_ns  # noqa: TID251 - the run's epoch is its start
+from urllib.parse import quote
+
+import structlog
+
+from producer.backoff import Backoff
+from producer.cluster import survey
+from producer.connection import Connection
+from producer.feed import FeedLoop
+from producer.inbox import Inbox
+from producer.liveness import Liveness
+from producer.pace import Rate
+from producer.publisher import Publisher
+from producer.replay import Replay
+from producer.sequence import next_epoch
+from producer.settings import FinnhubSettings, Settings
+from producer.sources.finnhub import Finnhub
+from producer.status import Feed
+from producer.telemetry import Counts, serve
+
+_log = structlog.get_logger()
+LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
+
+
+def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
+    """Serve Finnhub until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: key or symbols are missing or wrong.
+        FatalError: Kafka or the registry cannot be used.
+    """
+    secret = finnhub.secret()
+    source = Finnhub(finnhub.wanted())
+    url = f"{finnhub.url}?token={quote(secret, safe='')}"
+    cluster = survey(settings.kafka, settings.registry, settings.topic_prefix, source.name, settings.kafka_options)
+    started_us = time_ns() // 1000
+    epoch = next_epoch(started_us, cluster.last_epoch)
+    counts = Counts()
+    publisher = Publisher(
+        settings.kafka,
+        source.name,
+        prefix=settings.topic_prefix,
+        schema_ids=cluster.schema_ids,
+        ends=cluster.ends,
+        partitions=cluster.partitions,
+        counts=counts,
+        linger_ms=LINGER_MS,
+        options=settings.kafka_options,
+    )
+    inbox = Inbox()
+    loop = FeedLoop(
+        source,
+        Feed(source.name, epoch, since=started_us),
+        publisher,
+        inbox,
+        counts,
+        connect=lambda number: Connection(url, secret, inbox, number),
+        liveness=Liveness(settings.liveness_transport_s, settings.liveness_feed_s),
+        backoff=Backoff(settings.backoff_max_s),
+        chance=random.random,
+    )
+    _stop_on_signals(loop.stop)
+    _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=finnhub.url)
+    if settings.metrics_port is None:
+        loop.run()
+        return
+    begun = monotonic()
+    health = lambda: {  # noqa: E731 - one expression, evaluated for each question
+        "source": source.name,
+        "state": counts.state,
+        "epoch": epoch,
+        "last_frame_us": counts.last_frame_us,
+        "up_s": round(monotonic() - begun, 1),
+    }
+    with serve(settings.metrics_port, source.name, counts, health):
+        loop.run()
+
+
+def run_replay(settings: Settings, paths: Sequence[Path], source: str, rate: Rate, *, finish: bool) -> None:
+    """Replay recordings and print the summary; SIGTERM or SIGINT ends it early, in order.
+
+    Raises:
+        FatalError: a file, Kafka or the registry cannot be used.
+    """
+    run = Replay(paths, settings, source=source, rate=rate, finish=finish)
+    _stop_on_signals(run.stop)
+    print(json.dumps(run.run().as_dict()))  # noqa: T201 - the summary is the command's answer
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop())

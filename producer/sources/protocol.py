@@ -1,0 +1,75 @@
+"""PURE. What a source is: frames of one provider in, events and frames to send out. No clock, no socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from producer.errors import RemoteError
+from schemas.records import Quote, Trade, TradeKind
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A frame that only says the provider is there."""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A frame that holds nothing for us; ``kind`` is from a fixed set (a metric label)."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A trade that an earlier frame held; dropped."""
+
+    symbol: str
+    kind: TradeKind
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One element of a frame that breaks the contract: ``value`` is its own text, for the dead letters."""
+
+    value: bytes
+    error: RemoteError
+
+
+@dataclass(frozen=True)
+class VenueError:
+    """The provider complains; ``message`` is its text."""
+
+    message: str
+
+
+SourceEvent = Trade | Quote | Heartbeat | Ignored | Repeated | Refused | VenueError
+
+
+class Source(Protocol):
+    """One provider's protocol. Records carry epoch 0 and sequence 0: numbering is the caller's."""
+
+    name: str
+    symbols: tuple[str, ...]
+
+    def connected(self, now_us: int) -> None:
+        """Begin a connection: forget what belonged to the one before; subscriptions are to be sent anew."""
+
+    def receive(self, frame: bytes, now_us: int) -> list[SourceEvent]:
+        """Return the events of one frame, in its order.
+
+        Args:
+            frame: the payload of one text or binary frame.
+            now_us: receive time, microseconds UTC; stamped on every record.
+
+        Raises:
+            RemoteError: the whole frame is not what the provider documents; nothing was taken from it. The connection
+                survives; the caller dead-letters the frame.
+        """
+
+    def frames_to_send(self, limit: int) -> list[str]:
+        """Return the next frames to send, at most `limit` (the caller keeps the provider's pace); empty when all are sent."""
+
+    def refused_symbols(self) -> frozenset[str]:
+        """Return the wanted symbols that the provider seems not to deliver."""

@@ -1,0 +1,117 @@
+"""PURE. What a live source knows of its feed, as the statuses it writes (SEMANTICS: what is known of the feed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from producer.inflight import Progress
+from schemas.records import FeedState, FeedStatus, Loss, Served
+from schemas.timeframes import SECOND
+
+GOOD: frozenset[FeedState] = frozenset({"live", "market_closed"})
+IN_FLIGHT_US = SECOND // 4
+"""Our choice. A connection that closes visibly has delivered all that was sent before; what was traded in the last quarter
+of a second may not have been sent yet. Finnhub's prints take about 0.1 s to arrive."""
+
+
+def good_until_at_close(closed_us: int, last_text_us: int | None, newest_event_us: int | None) -> int:
+    """Return the moment up to which a feed was good when its connection closed in our sight (close frame, FIN, RST).
+
+    Args:
+        closed_us: when we saw it close, microseconds UTC.
+        last_text_us: receive time of the last text frame, None before the first.
+        newest_event_us: newest event time in that frame, None where it held no trade.
+    """
+    # A frame proves all that the venue sent before it: up to its own newest event, or, for a ping, its receipt.
+    mark = last_text_us if newest_event_us is None else min(newest_event_us, last_text_us or newest_event_us)
+    return min(closed_us, max(mark or 0, closed_us - IN_FLIGHT_US))
+
+
+@dataclass
+class Feed:
+    """The state of one feed. One outage keeps its beginning and its first cause until the feed is good again."""
+
+    source: str
+    epoch: int
+    since: int
+    state: FeedState = "connecting"
+    reason: str = ""
+    good_from: int | None = None
+    good_until: int | None = None
+    attempts: int = 0
+    last_frame: int | None = None
+    _refused_from: dict[str, int] = field(default_factory=dict)
+
+    def trying(self, attempts: int, why: str) -> None:
+        """Note an attempt to connect. It changes no state: while down, the feed stays down, so that an outage has one cause."""
+        self.attempts = attempts
+        self.reason = why
+
+    def good(self, at_us: int) -> None:
+        """The feed delivers from `at_us` on."""
+        self.state, self.reason, self.since = "live", "", at_us
+        self.good_from, self.good_until = at_us, None
+        self.attempts = 0
+
+    def bad(self, state: FeedState, until_us: int, now_us: int, reason: str) -> bool:
+        """The feed does not deliver; return whether that is news.
+
+        Args:
+            state: stale, down, refused or stopping.
+            until_us: last moment known to be good; counts only if the feed was good until now.
+            now_us: when this is known.
+            reason: for people; holds no secret.
+        """
+        if self.good_from is not None and self.state in GOOD:
+            self.good_until = max(until_us, self.good_from)
+        elif self.good_from is None and state not in ("refused", "stopping"):
+            state = "connecting"  # nothing was good yet, so nothing has gone bad
+        news = state != self.state
+        if news:
+            self.since = now_us
+        self.state, self.reason = state, reason
+        return news
+
+    def refusing(self, symbols: frozenset[str], now_us: int) -> bool:
+        """Note which symbols the provider does not deliver; return whether that is news."""
+        if symbols == self._refused_from.keys():
+            return False
+        self._refused_from = {s: self._refused_from.get(s, now_us) for s in symbols}
+        return True
+
+    def served(self, symbols: tuple[str, ...]) -> tuple[Served, ...]:
+        """Return the entries of `symbols`; a refused one is not known to be good."""
+        return tuple(Served(s, "trades", None if s in self._refused_from else self.good_from) for s in symbols)
+
+    def losses(self, symbols: tuple[str, ...], now_us: int) -> tuple[Loss, ...]:
+        """Return the losses of refused `symbols`, each from its beginning, so that they may be said again and again."""
+        detail = "the provider delivers no more symbols"
+        return tuple(Loss(s, "refused", self._refused_from[s], now_us, None, detail) for s in symbols if s in self._refused_from)
+
+    def status(self, progress: Progress, processed_to_us: int, served: tuple[str, ...] | None) -> FeedStatus:
+        """Return the status of one partition.
+
+        Args:
+            progress: what is acknowledged there.
+            processed_to_us: now, or, where received frames still wait, the moment before the oldest of them.
+            served: the partition's symbols, where they are to be said.
+        """
+        is_good = self.state in GOOD
+        return FeedStatus(
+            source=self.source,
+            state=self.state,
+            reason=self.reason,
+            epoch=self.epoch,
+            since=self.since,
+            sent_at=processed_to_us,
+            good_from=self.good_from,
+            good_until=processed_to_us if is_good else self.good_until,
+            complete_to=progress.complete_to(processed_to_us),
+            trades_offset=progress.trades_offset,
+            quotes_offset=progress.quotes_offset,
+            history_offset=progress.history_offset,
+            losses=() if served is None else self.losses(served, processed_to_us),
+            symbols=None if served is None else self.served(served),
+            attempts=self.attempts,
+            last_frame=self.last_frame,
+        )
