@@ -16,7 +16,7 @@ from typing import Any, cast
 import structlog
 from faust.types import TP
 
-from processor import telemetry
+from processor import fetch, telemetry
 from processor.driver import PINNED, BatchApp, BatchConsumer
 from processor.engine import Engine
 from processor.publisher import Publisher
@@ -114,6 +114,7 @@ class Processor:
             table_standby_replicas=0,
         )
         app.batch_topics = frozenset(self._inputs)
+        fetch.install(app.batch_topics)
         app.seeked = self._seeked  # type: ignore[method-assign]  # the hook is meant for this
         stream = app.topic(*self._inputs, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         self._table = app.Table("state", key_type=bytes, value_type=bytes, on_recover=self._recovered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from importlib.metadata import version
@@ -89,5 +90,8 @@ def main() -> None:
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, addr="127.0.0.1")
     log.info("processor.started", kafka=settings.kafka, timeframes=[t.name for t in settings.timeframes], partitions=partitions)
+    # Millions of short-lived records a second would make the collector scan everything again and again.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     worker = faust.Worker(processor.app, loglevel="warning", quiet=False, redirect_stdouts=False)
     worker.execute_from_commandline()
