@@ -1,12 +1,14 @@
 """PURE. The demo's account: what became of every trade that the venue generated, and whether that adds up.
 
 ``trades_sent``          trades the venue generated for a subscribed symbol from its first delivery on, whether or not the
-                         line was up (price updates, which have no size, are not trades)
+                         line was up, until the last delivery of all (price updates, which have no size, are no trades)
 ``trades_in_candles``    sum of trade_count over the 1m rows in Cassandra, open candles included
 ``late``                 trades on late-trades
 ``dead_letters``         messages on dead-letters
-``repeats_dropped``      trades the producer dropped because they had been delivered before
-``lost_in_gaps``         trades that never reached Kafka and happened inside a recorded feed_* gap of their own series
+``repeats_dropped``      trades missing in Kafka outside of gaps, as far as the producer's counter of dropped repeats
+                         explains them
+``lost_in_gaps``         trades that never reached Kafka and happened inside a recorded gap of their own series:
+                         feed_*, or producer_down at the end
 ``gaps_injected``        outages the demo made
 ``gaps_recorded``        outages in Cassandra: gaps of a cause feed_*, one for all series of a source with the same beginning
 ``candles_in_cassandra`` candle rows of all timeframes
@@ -25,6 +27,8 @@ from typing import NamedTuple
 from schemas.records import series_of
 
 OUTAGES = ("feed_down", "feed_stale")
+LOSSES = (*OUTAGES, "producer_down")
+"""The last: what was on its way when the producer was stopped at the end."""
 
 
 class Identity(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
@@ -41,6 +41,16 @@ def count(kafka: str, topic: Topic, prefix: str) -> int:
     consumer = _consumer(kafka)
     try:
         return sum(end - begin for begin, end in _bounds(consumer, topic.name(prefix)).values())
+    finally:
+        consumer.close()
+
+
+def ends(kafka: str, topics: Iterable[Topic], prefix: str) -> dict[tuple[str, int], int]:
+    """Return (topic, partition) -> the offset after its last record."""
+    consumer = _consumer(kafka)
+    try:
+        names = [topic.name(prefix) for topic in topics]
+        return {(name, part): end for name in names for part, (_, end) in _bounds(consumer, name).items()}
     finally:
         consumer.close()
 
