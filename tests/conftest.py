@@ -1,0 +1,48 @@
+"""The real stack for tests: started once a session on free ports, or taken from E2E_KAFKA, E2E_REGISTRY, E2E_CASSANDRA."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support import stack as support
+
+
+def pytest_report_header():
+    return f"stack: {support.origin()}"
+
+
+def pytest_collection_finish(session):
+    if any("stack" in getattr(item, "fixturenames", ()) for item in session.items) and not session.config.option.collectonly:
+        support.download()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside():
+    """What a developer has set for a stack of their own must not leak into tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("CANDLEWICK_", "FINNHUB_")) and name != "CANDLEWICK_ARTIFACTS":
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack(_no_settings_from_outside):
+    """Addresses of real servers: .kafka, .registry, .cassandra."""
+    with support.running_stack() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def make_space(stack):
+    """A function (settings: CANDLEWICK_* -> value) -> Space: topics, subjects and tables of its own, gone after the module."""
+    with ExitStack() as spaces:
+        yield lambda settings=None: spaces.enter_context(support.space_in(stack, settings or {}))
+
+
+@pytest.fixture
+def space(stack):
+    """A Space with default settings for one test."""
+    with support.space_in(stack, {}) as made:
+        yield made

@@ -1,0 +1,107 @@
+"""SHELL (processes, Kafka, registry, Cassandra). The real stack that tests share, and a corner of it for each module."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.cli import subjects, targets, topics
+from deploy.local import artifacts
+from deploy.local.servers import DEFAULT_PORTS
+from deploy.local.stack import Report, Stack
+from schemas import timeframes
+from schemas.registry import Registry
+
+E2E = ("E2E_KAFKA", "E2E_REGISTRY", "E2E_CASSANDRA")
+_counter = itertools.count()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Addresses of real servers: ``host:port`` of Kafka and Cassandra, the registry's URL."""
+
+    kafka: str
+    registry: str
+    cassandra: str
+
+
+@dataclass(frozen=True)
+class Space:
+    """A corner of the stack that nobody else uses: topics, subjects and tables of its own; ``env`` leads services to it."""
+
+    prefix: str
+    keyspace: str
+    env: dict[str, str]
+    kafka: str
+    registry: str
+    cassandra: str
+
+
+def origin() -> str:
+    """Return, for people, where the stack comes from."""
+    named = [name for name in E2E if os.environ.get(name)]
+    if named and len(named) < len(E2E):
+        raise RuntimeError(f"{', '.join(E2E)} belong together; only {', '.join(named)} is set")
+    if named:
+        return f"running servers: {', '.join(os.environ[name] for name in E2E)}"
+    return f"own servers on free ports of loopback, files in {targets.artifacts_folder()}"
+
+
+def download() -> None:
+    """Fetch the servers' files if the stack will be ours and they are missing, so that no test's time limit includes it."""
+    folder = targets.artifacts_folder()
+    if not os.environ.get(E2E[0]):
+        with artifacts.exclusively(folder):
+            artifacts.install(folder, lambda _server, _bytes: None)
+
+
+@contextmanager
+def running_stack() -> Iterator[Servers]:
+    """Yield servers: those named in E2E_*, else own ones on free ports, gone afterwards with their data."""
+    if os.environ.get(E2E[0]):
+        yield Servers(*(os.environ[name] for name in E2E))
+        return
+    homes = targets.artifacts_folder().parent / "tests"
+    _sweep(homes)
+    stack = Stack(homes / str(os.getpid()), targets.artifacts_folder(), dict.fromkeys(DEFAULT_PORTS, 0))
+    try:
+        yield Servers(**vars(stack.up(Report())))
+    finally:
+        stack.down()
+        shutil.rmtree(stack.home, ignore_errors=True)
+
+
+@contextmanager
+def space_in(servers: Servers, settings: Mapping[str, str]) -> Iterator[Space]:
+    """Yield a new corner made with `settings` (CANDLEWICK_*: TIMEFRAMES, PARTITIONS, RETENTION_*), removed afterwards."""
+    from deploy.cassandra.connect import connected
+    from deploy.cassandra.schema import apply_schema
+    from sink import retention
+
+    name = f"t{os.getpid()}x{next(_counter)}"
+    frames = timeframes.parse_list(settings.get("CANDLEWICK_TIMEFRAMES", timeframes.DEFAULT))
+    wanted = topics.wanted_topics(name, frames, int(settings.get("CANDLEWICK_PARTITIONS", "4")), 1)
+    env = targets.Targets(**vars(servers)).env()
+    env |= {"CANDLEWICK_TOPIC_PREFIX": name, "CANDLEWICK_KEYSPACE": name, "CANDLEWICK_METRICS_PORT": "0", **settings}
+    with connected(servers.cassandra) as session:
+        topics.apply(servers.kafka, wanted)
+        subjects.apply(Registry(servers.registry), name, frames)
+        apply_schema(session, name, frames, 1, retention.from_environment(settings))
+        yield Space(name, name, env, **vars(servers))
+        topics.delete(servers.kafka, [t.topic for t in wanted])
+        session.execute(f"DROP KEYSPACE {name}", timeout=60)
+
+
+def _sweep(homes: Path) -> None:
+    # A test run that was killed leaves servers behind; the folder is named after its process.
+    for home in homes.glob("*"):
+        if home.name.isdigit() and not psutil.pid_exists(int(home.name)):
+            Stack(home, targets.artifacts_folder()).down()
+            shutil.rmtree(home, ignore_errors=True)
