@@ -103,7 +103,7 @@ def a_status(minute_us, end_offset):
     )
 
 
-def test_totality_bad_input_becomes_dead_letters_and_the_neighbours_candles(settings, services):
+def test_law_11_bad_input_becomes_dead_letters_and_the_neighbours_candles(settings, services):
     topics = Topics(settings)
     this_minute = time.time_ns() // 1000 // MINUTE * MINUTE
     first, second = this_minute - 2 * MINUTE, this_minute - MINUTE

@@ -21,7 +21,7 @@ def processes_of(home):
     return found
 
 
-def test_conservation_the_demo_balances_and_leaves_no_process(tmp_path):
+def test_law_1_the_demo_balances_and_leaves_no_process(tmp_path):
     home = tmp_path / "home"
     done = subprocess.run(
         [str(COMMAND), "demo", "--home", str(home)],

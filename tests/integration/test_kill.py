@@ -67,7 +67,7 @@ def candles_out(settings):
 
 
 @pytest.mark.parametrize("victim", ["processor", "sink"])
-def test_resume_a_killed_service_started_again_leaves_the_rows_of_a_calm_run(
+def test_law_8_a_killed_service_started_again_leaves_the_rows_of_a_calm_run(
     victim, calm, settings, services, recording, candles_out, tmp_path
 ):
     source = f"killed-{victim}"

@@ -70,7 +70,7 @@ def test_candles_are_the_oracles_bars(name, candles):
 
 
 @pytest.mark.parametrize("name", oracles.RECORDINGS)
-def test_order_free_shuffled_lines_give_the_same_content_bit_for_bit(name, candles):
+def test_law_2_shuffled_lines_give_the_same_content_bit_for_bit(name, candles):
     source = oracles.recording(name).source
     ordered, shuffled = candles[source], candles[shuffled_source(source)]
     different = [(key, ordered.get(key), shuffled.get(key)) for key in sorted(ordered | shuffled)]
@@ -79,7 +79,7 @@ def test_order_free_shuffled_lines_give_the_same_content_bit_for_bit(name, candl
 
 
 @pytest.mark.parametrize("name", oracles.RECORDINGS)
-def test_conservation_every_record_is_in_exactly_one_candle_of_each_timeframe(name, candles, summaries):
+def test_law_1_every_record_is_in_exactly_one_candle_of_each_timeframe(name, candles, summaries):
     recording = oracles.recording(name)
     summary = summaries[recording.source]
     assert summary["read"] == len(recording.lines)
@@ -99,7 +99,7 @@ def test_replayed_feeds_are_known_to_be_whole(name, candles):
     assert damaged == {}
 
 
-def test_every_minute_accounted_for_between_the_first_candle_and_the_last(candles, settings):
+def test_law_4_every_minute_is_accounted_for_between_the_first_candle_and_the_last(candles, settings):
     gaps = {}
     for gap in read_gaps(settings):
         if gap.to_ms is None or gap.to_ms > gap.from_ms:
