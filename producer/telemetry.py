@@ -29,7 +29,7 @@ class Counts:
         self.acknowledged = 0  # records and statuses Kafka has confirmed
         self.refused = Counter[str]()  # reason -> dead letters; rises when a peer breaks its contract: look at them
         self.ignored = Counter[str]()  # kind -> frames of no use: unknown types, frames without data
-        self.repeats = Counter[str]()  # kind -> repeats dropped; rises when the provider sends frames more than once
+        self.repeats = Counter({"trade": 0, "update": 0})  # kind -> dropped; rises when frames come more than once
         self.frames = 0  # frames of any kind received
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed

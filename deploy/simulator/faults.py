@@ -9,6 +9,7 @@ KINDS = {
     "drop": "cut the connection (how: fin, close or rst) and refuse new ones for `seconds`",
     "silent": "send nothing on the open connections for `seconds`, pings and pongs included; what happens is lost",
     "pings_only": "send pings and pongs, but no trades, for `seconds`; what happens is lost",
+    "pause": "let nothing happen on the market for `seconds`; pings go on, nothing is lost",
     "repeat": "send each frame `times` times, for `seconds`",
     "shuffle": "give trades times up to `spread_ms` back, out of order, for `seconds`",
     "malformed": "send one frame that is no JSON",
@@ -16,7 +17,7 @@ KINDS = {
     "refuse": "answer handshakes with HTTP `status` (and retry_after, in s) for `seconds`",
 }
 _DEFAULTS: dict[str, Any] = {"seconds": 5.0, "times": 3, "spread_ms": 5000, "how": "fin", "status": 503, "retry_after": None}
-_LASTING = ("drop", "silent", "pings_only", "repeat", "shuffle", "refuse")
+_LASTING = ("drop", "silent", "pings_only", "pause", "repeat", "shuffle", "refuse")
 
 
 def parse_fault(body: Any) -> dict[str, Any]:

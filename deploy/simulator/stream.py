@@ -221,7 +221,8 @@ class Stream:
         shuffle = self.faults.active("shuffle", now_s)
         made: list[tuple[Entry, dict[str, Any]]] = []
         step: dict[Content, float] = {}
-        for tick in self.market.due(now_s):
+        due = self.market.due(now_s)
+        for tick in [] if self.faults.active("pause", now_s) else due:
             t = now_ms - (self._random.randrange(shuffle["spread_ms"] + 1) if shuffle else 0)
             if tick.twin_of_last and made:
                 t = made[-1][0].t

@@ -1,0 +1,88 @@
+import pytest
+
+from producer.inflight import Progress
+from producer.status import Feed, good_until_at_close
+from schemas.records import Loss, Served
+
+S = 1_000_000
+NOTHING = Progress(3, 2, 1, None)
+
+
+def feed():
+    return Feed("finnhub", epoch=1, since=10 * S)
+
+
+def test_before_the_first_good_moment_no_outage_is_opened():
+    f = feed()
+    f.trying(1, "attempt 1")
+    assert not f.bad("down", 11 * S, 11 * S, "refused by the peer")
+    status = f.status(NOTHING, 12 * S, None)
+    assert (status.state, status.good_from, status.good_until, status.attempts) == ("connecting", None, None, 1)
+
+
+def test_live_feed_is_good_until_now():
+    f = feed()
+    f.good(11 * S)
+    status = f.status(NOTHING, 12 * S, None)
+    assert (status.state, status.good_from, status.good_until, status.since) == ("live", 11 * S, 12 * S, 11 * S)
+    assert (status.complete_to, status.trades_offset, status.quotes_offset, status.history_offset) == (12 * S, 3, 2, 1)
+
+
+def test_outage_keeps_its_beginning_while_attempts_go_on():
+    f = feed()
+    f.good(11 * S)
+    assert f.bad("down", 20 * S, 21 * S, "closed")
+    f.trying(2, "attempt 2")
+    assert not f.bad("down", 25 * S, 25 * S, "HTTP 503")
+    status = f.status(NOTHING, 30 * S, None)
+    assert (status.state, status.good_from, status.good_until, status.since) == ("down", 11 * S, 20 * S, 21 * S)
+    assert f.bad("stopping", 31 * S, 31 * S, "asked to stop")
+    assert f.status(NOTHING, 31 * S, None).good_until == 20 * S
+
+
+def test_good_again_begins_a_new_interval():
+    f = feed()
+    f.good(11 * S)
+    f.bad("stale", 20 * S, 60 * S, "silent")
+    f.good(70 * S)
+    status = f.status(NOTHING, 71 * S, None)
+    assert (status.state, status.good_from, status.good_until, status.attempts) == ("live", 70 * S, 71 * S, 0)
+
+
+def test_outage_never_begins_before_the_interval_it_ends():
+    f = feed()
+    f.good(11 * S)
+    f.bad("down", 5 * S, 12 * S, "closed at once")
+    assert f.status(NOTHING, 12 * S, None).good_until == 11 * S
+
+
+def test_refused_key_is_said_also_before_the_first_good_moment():
+    f = feed()
+    assert f.bad("refused", 11 * S, 11 * S, "HTTP 401")
+    assert f.status(NOTHING, 12 * S, None).state == "refused"
+
+
+def test_refused_symbol_is_a_loss_from_its_beginning_and_not_known_to_be_good():
+    f = feed()
+    f.good(11 * S)
+    assert f.refusing(frozenset({"B"}), 20 * S)
+    assert not f.refusing(frozenset({"B"}), 21 * S)
+    status = f.status(NOTHING, 30 * S, ("A", "B"))
+    assert status.symbols == (Served("A", "trades", 11 * S), Served("B", "trades", None))
+    assert status.losses == (Loss("B", "refused", 20 * S, 30 * S, None, "the provider delivers no more symbols"),)
+    assert f.status(NOTHING, 30 * S, None).losses == ()
+
+
+@pytest.mark.parametrize(
+    ("closed", "last_text", "newest_event", "until"),
+    [
+        (10.0, 9.9, 9.8, 9.8),  # the frame proves everything up to its own newest event
+        (10.0, 5.0, 4.9, 9.75),  # a quiet feed: what closed visibly had delivered all but the last quarter of a second
+        (10.0, 9.9, None, 9.9),  # a ping proves everything up to its receipt
+        (10.0, 9.9, 9.95, 9.9),  # a venue's clock ahead of ours proves nothing of the time to come
+        (10.0, None, None, 9.75),
+    ],
+)
+def test_border_of_an_outage_seen_to_begin(closed, last_text, newest_event, until):
+    us = [None if t is None else round(t * S) for t in (closed, last_text, newest_event, until)]
+    assert good_until_at_close(*us[:3]) == us[3]
