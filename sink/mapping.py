@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from schemas.wire import WireError
 from sink.decode import Reader
 from sink.directory import Directory
 from sink.retention import Retention
-from sink.rows import RefusedError, candle_row, gap_row, quote_row, trade_row
+from sink.rows import INVALID, RefusedError, candle_row, gap_row, quote_row, trade_row
 from sink.statuses import StatusBoard
 from sink.tables import Row
 
@@ -39,11 +39,16 @@ class Message(Protocol):
 
 @dataclass(frozen=True)
 class Poison:
-    """A message that cannot become rows, and why: ``reason`` is a short stable word, ``fault`` the error."""
+    """A message that cannot become rows, and why: ``reason`` is a short stable word, ``fault`` the error.
+
+    ``judged``: another service is the judge of this input and keeps the dead letter; here it is only counted, or one bad
+    trade would be two dead letters and the accounts would not balance.
+    """
 
     message: Any
     reason: str
     fault: Exception
+    judged: bool = False
 
 
 @dataclass
@@ -58,7 +63,11 @@ class Work:
 class Mapper:
     """Turns messages of the subscribed topics into work; keeps what was said about series and sources, to say it once."""
 
-    def __init__(self, topics: dict[str, type[Record]], schema_by_id: SchemaById, retention: Retention) -> None:
+    def __init__(
+        self, topics: Mapping[str, type[Record]], judged: Collection[str], schema_by_id: SchemaById, retention: Retention
+    ) -> None:
+        """Read `topics` (name -> record); bytes and numbers of those in `judged` are the processor's to refuse."""
+        self._judged = judged
         self._readers = {name: Reader(record, schema_by_id) for name, record in topics.items()}
         self.retention = retention
         self._directory = Directory()
@@ -83,12 +92,13 @@ class Mapper:
         for batch, records in decoded:
             for message, record in zip(batch, records, strict=True):
                 if isinstance(record, WireError):
-                    work.poison.append(Poison(message, record.reason, record))
+                    work.poison.append(Poison(message, record.reason, record, message.topic() in self._judged))
                     continue
                 try:
                     work.rows.extend(self._rows(record, message, now_us))
                 except RefusedError as refusal:
-                    work.poison.append(Poison(message, refusal.reason, refusal))
+                    judged = refusal.reason == INVALID and message.topic() in self._judged
+                    work.poison.append(Poison(message, refusal.reason, refusal, judged))
                     continue
                 if isinstance(record, Candle) and (work.newest_us is None or record.updated_at > work.newest_us):
                     work.newest_us = record.updated_at

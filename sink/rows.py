@@ -18,6 +18,8 @@ OPEN_ENDED_US = 4_102_444_800_000_000
 """2100-01-01: the end of a gap that is still open. A null would be drawn as year 1; the column state tells the truth."""
 UNKNOWN_MISSING = -1
 AHEAD_US = DAY
+INVALID = "invalid"
+TOO_FAR_AHEAD = "too_far_ahead"
 
 
 class RefusedError(ValueError):
@@ -99,7 +101,7 @@ def trade_row(trade: Trade, retention: Retention, now_us: int, origin: object = 
         RefusedError: ``invalid`` price or size, ``too_far_ahead``.
     """
     if not (isfinite(trade.price) and trade.price > 0 and isfinite(trade.size) and trade.size >= 0):
-        raise RefusedError("invalid", f"price {trade.price}, size {trade.size}")
+        raise RefusedError(INVALID, f"price {trade.price}, size {trade.size}")
     _check_ahead(max(trade.event_time, trade.receive_time), now_us)
     key = identity(trade.trade_id, trade.venue_sequence, trade.epoch, trade.sequence)
     event_us = trade.event_time
@@ -131,7 +133,7 @@ def quote_row(quote: Quote, retention: Retention, now_us: int, origin: object = 
         RefusedError: ``invalid`` price or size, ``too_far_ahead``.
     """
     if not (isfinite(quote.bid) and quote.bid > 0 and isfinite(quote.ask) and quote.ask > 0):
-        raise RefusedError("invalid", f"bid {quote.bid}, ask {quote.ask}")
+        raise RefusedError(INVALID, f"bid {quote.bid}, ask {quote.ask}")
     _check_numbers(quote.bid_size, quote.ask_size)
     _check_ahead(max(quote.event_time, quote.receive_time), now_us)
     key = identity(None, quote.venue_sequence, quote.epoch, quote.sequence)
@@ -170,9 +172,9 @@ def position_row(group: str, topic: str, partition: int, next_offset: int, now_u
 
 def _check_numbers(*numbers: float) -> None:
     if not all(map(isfinite, numbers)):
-        raise RefusedError("invalid", f"not a finite number among {numbers}")
+        raise RefusedError(INVALID, f"not a finite number among {numbers}")
 
 
 def _check_ahead(time_us: int, now_us: int) -> None:
     if time_us > now_us + AHEAD_US:
-        raise RefusedError("too_far_ahead", f"{(time_us - now_us) / DAY:.1f} days ahead of this machine's clock")
+        raise RefusedError(TOO_FAR_AHEAD, f"{(time_us - now_us) / DAY:.1f} days ahead of this machine's clock")

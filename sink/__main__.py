@@ -1,0 +1,5 @@
+"""SHELL (process). ``python -m sink``."""
+
+from sink.main import main
+
+main()

@@ -1,0 +1,171 @@
+"""SHELL (Cassandra). One session: prepared inserts, batches in flight, the checks at start. Decides nothing about errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Semaphore
+from typing import Any
+
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    HostStateListener,
+    TokenAwarePolicy,
+)
+from cassandra.query import BatchStatement, BatchType
+
+from sink.batches import Batch, bound
+from sink.errors import FatalError
+from sink.tables import COLUMNS, candles_table, statements
+
+IN_FLIGHT = 128
+"""Requests at once; beyond that a laptop's node only queues them (measured: no gain past 32 to 128)."""
+REQUEST_TIMEOUT_S = 5.0
+RECONNECT_S = 1.0
+"""Constant, without limit: the driver's exponential default comes back 11 s late after a 20 s outage."""
+
+
+class _Losses(HostStateListener):  # type: ignore[misc] # the driver has no types
+    """Counts the nodes that went away."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_up(self, host: Any) -> None: ...
+
+    def on_down(self, host: Any) -> None:
+        self.count += 1
+
+    def on_add(self, host: Any) -> None: ...
+
+    def on_remove(self, host: Any) -> None:
+        self.count += 1
+
+
+class Store:
+    """A connected store; made by `Store.connect`."""
+
+    def __init__(self, cluster: Cluster, session: Any, keyspace: str) -> None:
+        self._cluster = cluster
+        self._session = session
+        self._keyspace = keyspace
+        self._inserts: dict[str, Any] = {}
+        self._overrides: Any = None
+        self._slots = Semaphore(IN_FLIGHT)
+        self._losses = _Losses()
+        cluster.register_listener(self._losses)
+
+    @classmethod
+    def connect(cls, address: str, keyspace: str) -> Store:
+        """Connect to ``host:port[,host:port]``.
+
+        Raises:
+            cassandra.DriverException, cassandra.cluster.NoHostAvailable: for the caller to judge; nothing is left open.
+        """
+        logging.getLogger("cassandra").setLevel(logging.ERROR)
+        hosts = [part.rpartition(":") for part in address.split(",")]
+        profile = ExecutionProfile(
+            load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
+            retry_policy=FallthroughRetryPolicy(),
+            consistency_level=ConsistencyLevel.LOCAL_QUORUM,
+            request_timeout=REQUEST_TIMEOUT_S,
+        )
+        local = all(host in ("127.0.0.1", "localhost", "::1") for host, _, _ in hosts)
+        cluster = Cluster(
+            [(host, int(port)) for host, _, port in hosts],
+            protocol_version=5,
+            compression=not local,
+            reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        )
+        try:
+            return cls(cluster, cluster.connect(), keyspace)
+        except BaseException:
+            cluster.shutdown()
+            raise
+
+    def prepare(self, retention_s: Mapping[str, int], timeframes: Sequence[str]) -> None:
+        """Prepare every insert, which checks the tables and their columns, and compare each table's TTL with the settings.
+
+        Raises:
+            FatalError: the keyspace is missing, or a table's TTL is not what the settings say.
+            cassandra.DriverException: a table or column is missing, or the node did not answer; for the caller to judge.
+        """
+        query = "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s"
+        found = {r.table_name: r.default_time_to_live for r in self._session.execute(query, (self._keyspace,))}
+        if not found:
+            raise FatalError(f"keyspace {self._keyspace} has no tables: run `candlewick store apply` first")
+        wanted = {candles_table(t): retention_s[t] for t in timeframes}
+        wanted |= {name: retention_s[name] for name in ("trades", "quotes", "gaps")}
+        absent = sorted((set(wanted) | set(COLUMNS) | {"retention"}) - set(found))
+        if absent:
+            raise FatalError(f"keyspace {self._keyspace} lacks {', '.join(absent)}: run `candlewick store apply` first")
+        if wrong := [f"{t} keeps rows {found[t]} s, the settings say {s} s" for t, s in wanted.items() if found[t] != s]:
+            raise FatalError(
+                f"{'; '.join(wrong)}: run `candlewick store apply` with the same CANDLEWICK_RETENTION_ settings as the sink"
+            )
+        for table, text in statements(self._keyspace, timeframes).items():
+            self._inserts[table] = self._session.prepare(text)
+        self._overrides = self._session.prepare(f"SELECT series, timeframe, ttl_seconds FROM {self._keyspace}.retention")  # noqa: S608 - checked name
+
+    def replicas(self) -> int:
+        """Return the smallest replication factor of the keyspace."""
+        query = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"
+        replication = self._session.execute(query, (self._keyspace,)).one().replication
+        return min((int(v.split("/")[0]) for k, v in replication.items() if k != "class"), default=1)
+
+    def overrides(self) -> dict[tuple[str, str], int]:
+        """Return the retention in seconds of single series, by (series, timeframe)."""
+        return {(r.series, r.timeframe): max(0, r.ttl_seconds or 0) for r in self._session.execute(self._overrides)}
+
+    @property
+    def losses(self) -> int:
+        """How often a node has gone away; what it acknowledged shortly before may be gone too."""
+        return self._losses.count
+
+    def write(self, batches: Iterable[Batch], now_us: int) -> list[tuple[Batch, BaseException]]:
+        """Write `batches` and return, when all are answered, those that failed; `now_us` (UTC) sets the remaining lives."""
+        failed: list[tuple[Batch, BaseException]] = []
+        for batch in batches:
+            insert = self._inserts[batch[0].table]
+            try:
+                statement = insert.bind(bound(batch[0], now_us)) if len(batch) == 1 else _batch(insert, batch, now_us)
+            except Exception as error:  # a value does not fit its column: TypeError, struct.error, OverflowError, ...
+                failed.append((batch, error))
+                continue
+            self._slots.acquire()
+            self._send(statement, batch, failed)
+        for _ in range(IN_FLIGHT):  # each request ends within its timeout
+            self._slots.acquire()
+        self._slots.release(IN_FLIGHT)
+        return failed
+
+    def _send(self, statement: Any, batch: Batch, failed: list[tuple[Batch, BaseException]]) -> None:
+        def acknowledged(_rows: Any) -> None:
+            self._slots.release()
+
+        def refused(error: BaseException) -> None:
+            failed.append((batch, error))
+            self._slots.release()
+
+        try:
+            future = self._session.execute_async(statement)
+        except Exception as error:  # the session refuses before sending
+            refused(error)
+            return
+        future.add_callbacks(acknowledged, refused)
+
+    def close(self) -> None:
+        """Close the session."""
+        self._cluster.shutdown()
+
+
+def _batch(insert: Any, batch: Batch, now_us: int) -> BatchStatement:
+    statement = BatchStatement(BatchType.UNLOGGED)
+    for row in batch:
+        statement.add(insert, bound(row, now_us))
+    return statement
