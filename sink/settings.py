@@ -14,7 +14,6 @@ from schemas.timeframes import Timeframe
 from schemas.topics import DEFAULT_PREFIX
 from sink import retention
 
-
 _FROM_ENVIRONMENT: dict[str, Any] = {}
 """No argument at all: the type checker wants the fields named, pydantic reads them from the environment."""
 
