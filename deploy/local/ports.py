@@ -37,15 +37,17 @@ def choose(wanted: Mapping[str, int], taken: frozenset[int] = frozenset()) -> di
         OSError: no port of our range is free.
     """
     chosen: dict[str, int] = {}
+    for name, port in wanted.items():
+        if port and port not in taken and port not in chosen.values() and free(port):
+            chosen[name] = port
     # Where the search begins differs from process to process, so that two that search at once hardly meet.
     at = _FIRST + os.getpid() * 7919 % (_LAST - _FIRST)
-    for name, wish in wanted.items():
-        used = taken | set(chosen.values())
-        port, tries = wish, 0
-        while not port or port in used or not free(port):
-            if tries > _LAST - _FIRST:
+    for name in wanted:
+        tries = 0
+        while name not in chosen:
+            if at not in taken and at not in chosen.values() and free(at):
+                chosen[name] = at
+            elif (tries := tries + 1) > _LAST - _FIRST:
                 raise OSError("no free port was found on loopback")
             at = _FIRST + (at + 1 - _FIRST) % (_LAST - _FIRST)
-            port, tries = at, tries + 1
-        chosen[name] = port
-    return chosen
+    return {name: chosen[name] for name in wanted}

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,15 +65,14 @@ def running(process: Process) -> psutil.Process | None:
 
 def stop(processes: Sequence[Process], grace_s: float = GRACE_S) -> list[str]:
     """Ask all to end, wait for them together, kill what is left after `grace_s`; returns the names that had to be killed."""
-    alive = [(p, found) for p in processes if (found := running(p))]
-    for process, _ in alive:
+    alive = [p for p in processes if running(p)]
+    for process in alive:
         _signal_group(process, signal.SIGTERM)
-    _, left = psutil.wait_procs([found for _, found in alive], timeout=grace_s)
-    stubborn = {found.pid for found in left}
-    for process, _ in alive:
+    left = _wait(alive, grace_s)
+    for process in alive:
         _signal_group(process, signal.SIGKILL)  # also for those that ended: what they started goes with them
-    psutil.wait_procs(left, timeout=grace_s)
-    return [p.name for p, _ in alive if p.pid in stubborn]
+    _wait(left, grace_s)
+    return [p.name for p in left]
 
 
 def strays(argument: str, known: Sequence[Process]) -> list[Process]:
@@ -111,6 +111,15 @@ def replace(file: Path, text: str) -> None:
     half = file.with_name(f".{file.name}.{os.getpid()}")
     half.write_text(text, encoding="utf-8")
     half.replace(file)
+
+
+def _wait(processes: Sequence[Process], limit_s: float) -> list[Process]:
+    # Asks ourselves: a system's first process may take seconds to bury the dead, and they are no trouble meanwhile.
+    limit = time.monotonic() + limit_s
+    left = list(processes)
+    while (left := [p for p in left if running(p)]) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return left
 
 
 def _signal_group(process: Process, sign: signal.Signals) -> None:

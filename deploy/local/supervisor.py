@@ -158,7 +158,7 @@ def recorded(home: Path) -> list[Status]:
     """Return what the supervisor of `home` wrote last of each service, in order; the processes may have ended since."""
     found = []
     for file in sorted(_folder(home).glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # gone meanwhile, or not ours
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # gone meanwhile, or not ours
             values = json.loads(file.read_text(encoding="utf-8"))
             process = values.pop("process")
             found.append(Status(**values, process=process and Process(**process)))
