@@ -13,7 +13,8 @@
 ``gaps_recorded``        outages in Cassandra: gaps of a cause feed_*, one for all series of a source with the same beginning
 ``candles_in_cassandra`` candle rows of all timeframes
 ``first_candle_s``       from the command to the first candle readable in Cassandra
-``latency_*_ms``         from the venue's sending a trade to the moment its live 1m candle was readable in Cassandra
+``latency_*_ms``         from the venue's sending a trade to the moment its live 1m candle was readable in Cassandra:
+                         every trade of the busiest symbol sent after the first candle was readable
 """
 
 from __future__ import annotations

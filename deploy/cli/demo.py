@@ -42,7 +42,7 @@ def demo(home: Path, seconds: int | None) -> None:
     console = Console(stderr=True, highlight=False)
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {text}")
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {text}", soft_wrap=True)
 
     if (other := supervising(home)) is not None:
         raise click.ClickException(f"services of {home} run already (process {other.pid}); `candlewick down`, or another --home")

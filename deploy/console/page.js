@@ -3,6 +3,7 @@
 
 const PERIOD_MS = 500;
 const COUNT = 180;
+const LEAST = 36; // windows in view, so that the first candles have a candle's width
 const CAUSES = {
   producer_down: ["#8e44ad", "producer down"],
   refused: ["#ad1457", "refused by the provider"],
@@ -153,8 +154,9 @@ function draw(view) {
     `${clock(s, true)} – ${clock(s + view.window_ms)}<br>O ${number(c.open[i])}  H ${number(c.high[i])}  L ${number(c.low[i])}  C ${number(c.close[i])}` +
     `<br>volume ${number(c.volume[i])}, ${number(c.trade_count[i])} trades, ${number(c.update_count[i])} updates` +
     `<br>coverage ${(c.coverage[i] * 100).toFixed(2)} %, gap ${c.gap_cause[i]}<br>${c.state[i]}, version ${number(c.version[i])}`);
-  const left = c.start.length ? c.start[0] : view.now_ms - COUNT * view.window_ms;
-  const right = Math.max(view.now_ms > left + COUNT * 2 * view.window_ms ? 0 : view.now_ms, (c.start.at(-1) || left) + view.window_ms);
+  const newest = (c.start.at(-1) || view.now_ms) + view.window_ms;
+  const left = Math.min(c.start.length ? c.start[0] : newest, newest - LEAST * view.window_ms);
+  const right = Math.max(view.now_ms > left + COUNT * 2 * view.window_ms ? 0 : view.now_ms, newest);
   const shade = root.dataset.theme === "dark" ? 0.36 : 0.22;
   const shapes = view.gaps.map((gap) => ({
     type: "rect", xref: "x", yref: "paper", layer: "below", x0: Math.max(gap.from, left), x1: Math.min(gap.to === null ? right : gap.to, right), y0: 0, y1: 1,
