@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 from schemas.timeframes import Timeframe
 from schemas.topics import CHANGELOG_CONFIG, catalogue, changelog_name
 
+REACH_S = 10.0
 TIMEOUT_S = 30.0
 
 
@@ -55,7 +56,7 @@ def apply(kafka: str, wanted: Sequence[NewTopic]) -> Applied:
     """
     admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000, "log_level": 2})
     try:
-        there = admin.list_topics(timeout=TIMEOUT_S).topics
+        there = admin.list_topics(timeout=REACH_S).topics
         missing = [t for t in wanted if t.topic not in there]
         made = admin.create_topics(missing, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S) if missing else {}
         for name, done in made.items():
