@@ -91,7 +91,7 @@ class Feed:
         if outage is not None:
             end = max(status.good_from, outage.known_to)
             self.losses[-1] = outage._replace(end=end, known_to=end)
-            changed.append(outage.known_to)
+            changed.append(outage.start)
         elif self.good_from is not None and self.good_until is not None and status.good_from > self.good_until:
             # The status that told of this outage never arrived; its borders did.
             self.losses.append(Loss(self.good_until, status.good_from, "feed_down", status.good_from))

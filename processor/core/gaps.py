@@ -73,10 +73,10 @@ def pieces(low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Los
     for start, end in _silent_runs(floor_base(low), closed_to, starts):
         found += _without_losses(max(start, low), end, losses)
     found.sort(key=lambda p: p.start)
-    if found and not ended:
-        last = found[-1]
-        if last.cause == "no_trades" and last.end == closed_to and _goes_on(closed_to, starts, losses):
-            found[-1] = last._replace(end=None)
+    if not ended and _goes_on(closed_to, starts, losses):
+        for i, piece in enumerate(found):
+            if piece.cause == "no_trades" and piece.end == closed_to:
+                found[i] = piece._replace(end=None)
     return found
 
 
@@ -95,11 +95,12 @@ def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Pi
     for loss in losses:
         if loss.start >= end:
             break
-        if loss.end <= at:
+        # A loss that lasts covers what is known of it and no more: what it took it never gives back.
+        if loss.known_to <= at:
             continue
         if loss.start > at:
             yield Piece(at, loss.start, "no_trades")
-        at = loss.end
+        at = loss.known_to
         if at >= end:
             return
     if at < end:
@@ -110,7 +111,7 @@ def _goes_on(closed_to: int, starts: Sequence[int], losses: Sequence[Loss]) -> b
     i = bisect_left(starts, closed_to)
     if i < len(starts) and starts[i] == closed_to:
         return False
-    return not any(x.start <= closed_to < x.end for x in losses)
+    return not any(x.start <= closed_to < x.known_to for x in losses)
 
 
 class GapBook:
@@ -118,7 +119,7 @@ class GapBook:
 
     def __init__(self) -> None:
         self.told: list[Published] = []
-        """In order of start; disjoint but for gaps told open that were since cut."""
+        """In order of start; disjoint, but that silence may be told after an outage that lasts."""
 
     def straddled_by(self, moment: int) -> int:
         """Return `moment`, or the start of the told gap that reaches it: from there on everything may change."""

@@ -11,7 +11,7 @@ from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
-from schemas.records import Candle, FeedStatus, Gap, Price, series_of
+from schemas.records import Candle, FeedStatus, Gap, Price, Served, series_of
 from schemas.timeframes import BASE_US, WEEK
 
 LONGEST = WEEK
@@ -51,8 +51,9 @@ class Partition:
         self.out = Outbox()
         self.dirty_series: set[str] = set()
         self.dirty_feeds: set[str] = set()
+        self.ended: list[Series] = []
+        """Series that ended since the last snapshot: it still writes them, the one after deletes them."""
         self.gone: list[Series] = []
-        """Series that ended since the last snapshot, whose state is to be deleted."""
         self.live_series: set[str] = set()
         """Series that may have live candles to tell."""
         self._sub = [i for i, t in enumerate(config.timeframes) if t.us <= BASE_US]
@@ -77,6 +78,12 @@ class Partition:
         self.series[series.name] = series
         self.of_source[series.feed.source].append(series)
         return series
+
+    def resume(self) -> None:
+        """Set aside the series that had ended when the state was written; their deletion was not."""
+        for series in list(self.series.values()):
+            if series.ended:
+                self._end(series)
 
     # Records
 
@@ -131,12 +138,14 @@ class Partition:
                     if index == self.config.base:
                         time = pl.col("event_time")
                         gone = (pl.col("key") == key) & (time >= partial.start) & (time < partial.start + length)
-                        self._too_late(kind, frame.filter(gone), "state_gone")
+                        rows = frame.filter(gone & (pl.col("offset") > series.known))
+                        if rows.height:
+                            self._too_late(kind, rows, "state_gone")
                     continue
                 series.add(index, partial, fit)
         for series in touched.values():
             if self.caught_up:
-                self._advance(series)
+                series.advance(series.mark - self.config.lateness_us)
             self._settle(series, now)
 
     def _joins_run(self, series: Series, epoch: int) -> bool:
@@ -211,46 +220,51 @@ class Partition:
 
     def _apply(self, offset: int, status: FeedStatus, now: int) -> None:
         feed = self.feed(status.source)
-        if offset <= feed.offset:
-            return
-        feed.offset = offset
-        self.dirty_feeds.add(status.source)
         was_finished = feed.finished
-        changed = feed.apply(status)
+        again = offset <= feed.offset
+        changed: int | None = None
+        clock = status.complete_to
+        if not again:
+            feed.offset = offset
+            self.dirty_feeds.add(status.source)
+            changed = feed.apply(status)
+            clock = feed.clock
         if status.epoch < feed.epoch or (was_finished and feed.finished):
             return
         for served in status.symbols or ():
-            prices = ("trade",) if served.kind == "trades" else self.config.quote_prices
-            for price in prices:
-                if served.good_from is not None:
-                    series = self.series_named(status.source, served.symbol, price)
-                    if not feed.replay or self._joins_run(series, status.epoch):
-                        series.named(served.good_from)
+            self._name(feed, served)
         for series in list(self.of_source[status.source]):
             if feed.replay and series.run != feed.epoch:
                 continue
-            if changed is not None:
+            if again:
+                series.reconcile()  # restored from an older record than the feed was: it has yet to learn what the feed knows
+            elif changed is not None:
                 series.losses_changed(changed)
             if feed.finished:
-                series.finish(feed.clock)
+                series.finish(clock)
             else:
-                self._advance(series)
+                series.advance(clock - self.config.lateness_us)
             self._settle(series, now)
             if series.ended:
                 self._end(series)
         if not feed.replay:
             feed.forget_before(feed.clock - self.config.kept_us - LONGEST)
 
-    def _advance(self, series: Series) -> None:
-        clock = series.feed.clock
-        if self.caught_up and series.mark > clock:
-            clock = series.mark
-        series.advance(clock - self.config.lateness_us)
-        if not series.run and series.watermark - series.floor > self.config.kept_us + BASE_US:
-            series.forget_before(series.watermark - self.config.kept_us)
+    def _name(self, feed: Feed, served: Served) -> None:
+        prices: tuple[Price, ...] = ("trade",) if served.kind == "trades" else self.config.quote_prices
+        for price in prices:
+            if served.good_from is not None:
+                series = self.series_named(feed.source, served.symbol, price)
+                if not feed.replay or self._joins_run(series, feed.epoch):
+                    series.named(served.good_from)
 
     def _settle(self, series: Series, now: int) -> None:
         series.settle(now)
+        # Only after settling: one step may both close a window and leave it behind.
+        # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
+        clock = series.feed.clock if series.feed.epoch else series.mark
+        if not series.run and clock - series.floor > self.config.kept_us + BASE_US:
+            series.forget_before(min(clock, series.watermark) - self.config.kept_us)
         if series.candles:
             self.out.candles += series.candles
             series.candles = []
@@ -266,7 +280,8 @@ class Partition:
         del self.series[series.name]
         self.of_source[series.feed.source].remove(series)
         self.live_series.discard(series.name)
-        self.gone.append(series)
+        self.dirty_series.discard(series.name)
+        self.ended.append(series)
 
     def take_live(self, indices: set[int], now: int) -> list[Candle]:
         """Return the live candles of these timeframes that changed since they were last taken."""

@@ -65,6 +65,10 @@ class Series:
         """Start of the 1m window of first sight: accounting begins here."""
         self.good_from: int | None = None
         """When this symbol's data began to be known good."""
+        self.taken = -1
+        """Offset of the last record judged."""
+        self.known = -1
+        """Offset of the last record that restored state had judged: below the floor it is not judged again."""
         self.mark = BEFORE
         """Largest min(event_time, receive_time) of its records."""
         self.watermark = BEFORE
@@ -109,7 +113,7 @@ class Series:
 
     def reconcile(self) -> None:
         """Judge everything anew (after a restore): what was told already is not told again."""
-        self.losses_changed(self.first if self.first is not None else self.floor)
+        self.losses_changed(self.floor if self.first is None else max(self.first, self.floor))
 
     def losses_changed(self, since: int) -> None:
         """Take in that the losses changed from `since` on: closed windows there are judged anew."""
@@ -130,6 +134,7 @@ class Series:
         if index != base:
             return
         self.mark = max(self.mark, partial.mark)
+        self.taken = max(self.taken, partial.offset_max)
         self._sight(partial.start)
         for parent in range(base + 1, len(self.frames)):
             self._merge(parent, self.frames[parent].timeframe.start_of(partial.start), partial, fit)
@@ -223,7 +228,8 @@ class Series:
                 self._publish(i, start, self.touched[i, start], now)
             self.touched = {}
         if self._gaps_due is not None and self.first is not None:
-            low = max(self.book.straddled_by(self._gaps_due), self.first)
+            # Below the floor windows are forgotten: what was told there stands.
+            low = max(self.book.straddled_by(max(self._gaps_due, self.floor)), self.first)
             self._gaps_due = None
             for piece, state, version in self.book.update(low, self._pieces(low)):
                 self.dirty = True

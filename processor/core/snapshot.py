@@ -1,11 +1,14 @@
 """PURE. The state of a partition as keyed binary records, for a compacted changelog.
 
-Three kinds of keys, each record complete in itself, so that any mixture of older and newer records of different keys restores
-to a right state: every window says by its offset which records it holds, and what is told is judged anew after a restore.
+Three kinds of keys. A flush may be cut anywhere, so any prefix of it, on top of older records, restores to a right state: every
+window says by its offset which records it holds, and statuses read again teach a series what its feed knows already. The order
+within a flush matters:
 
-* ``s|<series>``: the hot part of a series: open windows, first sight, gaps as told. Small, written when it changed.
-* ``c|<series>|<timeframe>|<chunk>``: closed windows, 60 a chunk, written when one of them changed. Written before the hot part.
-* ``f|<source>``: a feed's timeline.
+1. ``f|<source>``: a feed's timeline. First, so that no series counts on a loss that is not known any more.
+2. ``c|<series>|<timeframe>|<chunk>``: closed windows, 60 a chunk, written when one of them changed. Before the
+   hot part, so that no window is in neither; deleted after it.
+3. ``s|<series>``: the hot part of a series: open windows, first sight, gaps as told. Small, written when it changed.
+4. ``f|<source>`` of a finished replay: after its series, for from then on its records are not read again.
 
 Values are a version byte, then Avro. A value of another version is refused: state is rebuilt by reading the topics again.
 """
@@ -70,9 +73,11 @@ _HOT = fastavro.parse_schema(
             run="long",
             first=_NULLABLE,
             good_from=_NULLABLE,
+            taken="long",
             mark="long",
             watermark="long",
             floor="long",
+            ended="boolean",
             told={"type": "array", "items": _GAP},
             frames={"type": "array", "items": _FRAME},
         ),
@@ -153,23 +158,27 @@ def _chunk_key(series: str, timeframe: str, chunk: int) -> bytes:
 
 def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
     """Return (key, value) of all state that changed since the last call, in the order to be written; None deletes."""
-    written: list[tuple[bytes, bytes | None]] = []
+    feeds = [
+        (partition.feeds[source].finished, f"f|{source}".encode(), _dump_feed(partition, source))
+        for source in partition.dirty_feeds
+    ]
+    partition.dirty_feeds = set()
+    written: list[tuple[bytes, bytes | None]] = [(key, value) for finished, key, value in feeds if not finished]
     for series in partition.gone:
         written.append((f"s|{series.name}".encode(), None))
         written += [(_chunk_key(series.name, series.frames[i].timeframe.name, c), None) for i, c in series.chunks_written]
-    partition.gone = []
     for name in partition.dirty_series:
-        current = partition.series.get(name)
-        if current is not None:
-            written += _dump_series(current)
+        written += _dump_series(partition.series[name])
     partition.dirty_series = set()
-    written += [(f"f|{source}".encode(), _dump_feed(partition, source)) for source in partition.dirty_feeds]
-    partition.dirty_feeds = set()
-    return written
+    for series in partition.ended:
+        written += _dump_series(series)
+    partition.gone, partition.ended = partition.ended, []
+    return written + [(key, value) for finished, key, value in feeds if finished]
 
 
 def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
     written: list[tuple[bytes, bytes | None]] = []
+    deleted: list[tuple[bytes, bytes | None]] = []
     for i, chunk in series.chunks_due:
         frame = series.frames[i]
         members = [s for s in frame.starts_in(chunk) if s not in frame.open]
@@ -181,7 +190,7 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
             )
             series.chunks_written.add((i, chunk))
         elif (i, chunk) in series.chunks_written:
-            written.append((key, None))
+            deleted.append((key, None))
             series.chunks_written.discard((i, chunk))
     series.chunks_due = set()
     hot = {
@@ -192,9 +201,11 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         "run": series.run,
         "first": series.first,
         "good_from": series.good_from,
+        "taken": series.taken,
         "mark": series.mark,
         "watermark": series.watermark,
         "floor": series.floor,
+        "ended": series.ended,
         "told": [vars(g) for g in series.book.told],
         "frames": [
             {"timeframe": f.timeframe.name, "windows": [_dump_window(f.windows[s]) for s in sorted(f.open)]}
@@ -204,7 +215,7 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
     }
     written.append((f"s|{series.name}".encode(), _write(_HOT, hot)))
     series.dirty = False
-    return written
+    return written + deleted
 
 
 def _dump_feed(partition: Partition, source: str) -> bytes:
@@ -246,7 +257,7 @@ def load(config: CoreConfig, number: int, state: dict[bytes, bytes]) -> Partitio
         for frame in series.frames:
             frame.starts = sorted(frame.windows)
             partition.restored_to = max([partition.restored_to, *(w.offset for w in frame.windows.values())])
-        series.reconcile()
+    partition.resume()
     return partition
 
 
@@ -269,8 +280,9 @@ def _load_hot(partition: Partition, data: bytes) -> None:
         return
     feed = partition.feed(values["source"])
     series = partition.adopt(Series(partition.config, feed, values["symbol"], values["price"], partition.number))
-    for n in ("run", "first", "good_from", "mark", "watermark", "floor"):
+    for n in ("run", "first", "good_from", "taken", "mark", "watermark", "floor", "ended"):
         setattr(series, n, values[n])
+    series.known = series.taken
     series.book.told = [Published(**g) for g in values["told"]]
     for told in values["frames"]:
         for frame in series.frames:
@@ -289,6 +301,8 @@ def _load_chunk(partition: Partition, series: Series, chunk: int, data: bytes) -
             continue
         series.chunks_written.add((i, chunk))
         for window in map(_load_window, values["windows"]):
+            if window.start + frame.timeframe.us < series.floor:
+                continue  # forgotten by the hot part, its deletion was not written yet
             # Written before the hot part, so never older than the copy that was still open there.
             frame.windows[window.start] = window
             frame.open.discard(window.start)

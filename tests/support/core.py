@@ -23,7 +23,7 @@ def at(text: str) -> int:
     sign = -1 if text.startswith("-") else 1
     parts = [float(p) for p in text.removeprefix("-").split(":")]
     seconds = sum(p * 60**i for i, p in enumerate(reversed(parts)))
-    return ZERO + sign * round(seconds * SECOND)
+    return int(ZERO + sign * round(seconds * SECOND))
 
 
 def shown(time_us: int | None) -> str | None:
@@ -121,9 +121,7 @@ class Driven:
             "quotes_offset": self.partition.positions["quotes"],
             **more,
         }
-        status = FeedStatus(
-            self.source, state, good_from=begun, good_until=until, symbols=served, losses=losses, **values
-        )
+        status = FeedStatus(self.source, state, good_from=begun, good_until=until, symbols=served, losses=losses, **values)
         self.partition.take_status(self._statuses, status)
         self._statuses += 1
         self.partition.release(0)

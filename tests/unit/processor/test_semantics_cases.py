@@ -205,8 +205,4 @@ def test_a_restored_partition_tells_nothing_twice():
     case_e(core)
     core.crash()
     out = core.partition.take_out()
-    core.partition.release(0)
-    for series in core.partition.series.values():
-        core.partition._settle(series, 0)
-    out = core.partition.take_out()
     assert (out.candles, out.gaps) == ([], [])
