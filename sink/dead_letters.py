@@ -26,6 +26,7 @@ class DeadLetters:
             "acks": "all",
             "partitioner": "murmur2_random",
             "compression.type": "zstd",
+            "log_level": 3,
         }
         self._producer = Producer({**common, **options})
         self._failed: list[KafkaError] = []

@@ -82,6 +82,8 @@ def as_json(rows: Iterable[Fields]) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return value.replace("\r", " ")  # the writer does not quote it, and readers take it for a line's end
     return str(value).lower() if isinstance(value, bool) else value
 
 
