@@ -17,7 +17,7 @@ from schemas.codec import Encoder
 from schemas.records import FeedStatus, Served
 from schemas.registry import Registry
 from schemas.topics import FEED_STATUS, TRADES
-from tests.support.published import FOREIGN, dead_letters, ends, quotes, statuses, trades
+from tests.support.published import FOREIGN, corner, count, dead_letters, ends, quotes, statuses, trades
 from tests.support.services import candlewick
 
 pytestmark = pytest.mark.integration
@@ -31,9 +31,10 @@ LINES = [
 
 
 @pytest.fixture(scope="module")
-def space(make_space):
+def space(stack):
     """One corner for all; each test has a source of its own."""
-    return make_space()
+    with corner(stack) as made:
+        yield made
 
 
 def write(path, lines):
@@ -117,6 +118,7 @@ def _contents(found):
 
 def test_slow_replay_keeps_its_pace_stays_alive_and_stops_in_order(space, tmp_path):
     file = write(tmp_path / "f", [{**LINES[0], "event_time_us": M + n} for n in range(1, 1000)])
+    before = count(space, TRADES)
     feeding = subprocess.Popen(
         [sys.executable, "-m", "producer", "replay", file, "--rate", "20", "--source", "slow"],
         env={**os.environ, **space.env},
@@ -124,7 +126,7 @@ def test_slow_replay_keeps_its_pace_stays_alive_and_stops_in_order(space, tmp_pa
         stderr=subprocess.DEVNULL,
     )
     began = time.monotonic()
-    while len(trades(space, "slow")) < 30:
+    while count(space, TRADES) < before + 30:
         assert time.monotonic() - began < 30
         assert feeding.poll() is None
     feeding.send_signal(signal.SIGTERM)

@@ -13,13 +13,14 @@ from tests.support.services import Service, bars_of, read_candles, read_gaps, re
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-SETTINGS = {
-    "CANDLEWICK_TIMEFRAMES": "1m,5m,15m,30m,1h,4h,1d",
-    "CANDLEWICK_QUOTE_PRICES": "mid,bid,ask",
-    # These candles are years old: kept for ever, so that none has expired before it is written.
-    **{f"CANDLEWICK_RETENTION_{name}": "0" for name in ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "TRADES", "QUOTES", "GAPS")},
-}
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
+SETTINGS = {
+    "CANDLEWICK_TIMEFRAMES": ",".join(TIMEFRAMES),
+    "CANDLEWICK_QUOTE_PRICES": "mid,bid,ask",
+    # These candles are years old: kept for ever, so that none has expired before it is written. The trades and quotes
+    # themselves are not needed: by default they have expired, and are not written.
+    **{f"CANDLEWICK_RETENTION_{name}": "0" for name in (*TIMEFRAMES, "GAPS")},
+}
 MINUTE_MS = 60_000
 
 

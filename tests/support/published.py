@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from deploy.cli import subjects, topics
+from deploy.cli.targets import Targets
+from schemas import timeframes
 from schemas.codec import Decoder
 from schemas.records import FeedStatus, Quote, Record, Trade
 from schemas.registry import Registry
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, QUOTES, TRADES, Topic
-from tests.support.stack import Space
+from tests.support.stack import Servers, Space
 
 R = TypeVar("R", bound=Record)
+_counter = itertools.count()
 FOREIGN = b"foreign"
 """Key of messages that a test wrote to break the contract on purpose."""
 
 
-def messages(space: Space, topic: Topic) -> list[Message]:
-    """Return every message of a topic, partition by partition, in order."""
-    consumer = Consumer({"bootstrap.servers": space.kafka, "group.id": "tests-unused", "enable.auto.commit": False})
+@contextmanager
+def corner(servers: Servers) -> Iterator[Space]:
+    """Yield topics and subjects of their own, without tables: all that a producer needs, and there in a second."""
+    name = f"p{os.getpid()}x{next(_counter)}"
+    frames = timeframes.parse_list("1m")
+    wanted = topics.wanted_topics(name, frames, 4, 1)
+    topics.apply(servers.kafka, wanted)
+    subjects.apply(Registry(servers.registry), name, frames)
+    env = Targets(**vars(servers)).env() | {"CANDLEWICK_TOPIC_PREFIX": name, "CANDLEWICK_METRICS_PORT": "0"}
+    yield Space(name, "none", env, **vars(servers))
+    topics.delete(servers.kafka, [t.topic for t in wanted])
+
+
+def count(space: Space, topic: Topic) -> int:
+    """Return how many messages stand on a topic."""
+    with _consumer(space) as consumer:
+        return sum(end for _, end in _ends(consumer, topic.name(space.prefix)))
+
+
+def messages(space: Space, topic: Topic, only: int | None = None) -> list[Message]:
+    """Return every message of a topic, or of one partition, partition by partition, in order."""
     found: list[Message] = []
-    try:
+    with _consumer(space) as consumer:
         name = topic.name(space.prefix)
-        for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+        for partition, end in _ends(consumer, name):
+            if only not in (None, partition):
+                continue
             consumer.assign([TopicPartition(name, partition, 0)])
             at = 0
             while at < end:
-                message = consumer.poll(10.0)
+                message = consumer.poll(20.0)
                 assert message is not None, f"{name} [{partition}] stops at {at} of {end}"
                 if message.error() is None:
                     found.append(message)
                     at = (message.offset() or 0) + 1
+    return found
+
+
+@contextmanager
+def _consumer(space: Space) -> Iterator[Consumer]:
+    options = {"bootstrap.servers": space.kafka, "group.id": "tests-unused", "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+    consumer = Consumer(options)
+    try:
+        yield consumer
     finally:
         consumer.close()
-    return found
+
+
+def _ends(consumer: Consumer, name: str) -> list[tuple[int, int]]:
+    partitions = consumer.list_topics(name, timeout=20).topics[name].partitions
+    return [(p, consumer.get_watermark_offsets(TopicPartition(name, p), timeout=20)[1]) for p in sorted(partitions)]
 
 
 def ends(space: Space, topic: Topic, source: str) -> dict[int, int]:
@@ -44,9 +84,9 @@ def ends(space: Space, topic: Topic, source: str) -> dict[int, int]:
     return {m.partition() or 0: (m.offset() or 0) + 1 for m in ours}
 
 
-def _records(space: Space, topic: Topic, record: type[R]) -> list[tuple[int, R]]:
+def _records(space: Space, topic: Topic, record: type[R], only: int | None = None) -> list[tuple[int, R]]:
     decode = Decoder(record, Registry(space.registry).schema_by_id)
-    return [(m.partition() or 0, decode(m.value())) for m in messages(space, topic) if m.key() != FOREIGN]
+    return [(m.partition() or 0, decode(m.value())) for m in messages(space, topic, only) if m.key() != FOREIGN]
 
 
 def trades(space: Space, source: str) -> list[Trade]:
@@ -59,10 +99,10 @@ def quotes(space: Space, source: str) -> list[Quote]:
     return [record for _, record in _records(space, QUOTES, Quote) if record.source == source]
 
 
-def statuses(space: Space, source: str) -> dict[int, list[FeedStatus]]:
-    """Return a source's statuses by partition."""
+def statuses(space: Space, source: str, only: int | None = None) -> dict[int, list[FeedStatus]]:
+    """Return a source's statuses by partition, of all or of one."""
     found: dict[int, list[FeedStatus]] = {}
-    for partition, status in _records(space, FEED_STATUS, FeedStatus):
+    for partition, status in _records(space, FEED_STATUS, FeedStatus, only):
         if status.source == source:
             found.setdefault(partition, []).append(status)
     return found

@@ -1,0 +1,267 @@
+"""The Finnhub producer against the simulated venue and real Kafka: what is lost, lies in an outage that a status tells."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import requests
+
+from schemas.topics import TRADES
+from tests.support.published import corner, count, dead_letters, ends, statuses, trades
+from tests.support.services import Service, wait_until
+
+pytestmark = pytest.mark.integration
+S = 1_000_000
+
+
+class Venue:
+    """A simulator process and its control."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([sys.executable, "-m", "deploy.simulator", *arguments], stdout=subprocess.PIPE, text=True)
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def fault(self, kind, **options):
+        answer = requests.post(f"{self.ready['ctl']}/fault", json={"kind": kind, **options}, timeout=10)
+        assert answer.ok, answer.text
+
+    def summary(self):
+        return requests.get(f"{self.ready['ctl']}/summary", timeout=10).json()
+
+    def ledger(self):
+        return requests.get(f"{self.ready['ctl']}/ledger", timeout=10).json()["entries"]
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def space(stack):
+    with corner(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def venue():
+    made = Venue("--seed", "7", "--ping-seconds", "1000")
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def producer(space, venue, tmp_path):
+    """A function (settings) -> a running producer, discarded at the end."""
+    made = []
+
+    def start(**settings):
+        feed = {
+            "FINNHUB_URL": venue.ready["ws"],
+            "FINNHUB_TOKEN": "simulator",
+            "FINNHUB_SYMBOLS": ",".join(venue.ready["symbols"]),
+        }
+        service = Service("producer", {**space.env, **feed, **settings}, tmp_path, "finnhub")
+        made.append(service.start())
+        return service
+
+    yield start
+    for service in made:
+        service.discard()
+
+
+def said(space, partition=0):
+    return statuses(space, "finnhub", partition).get(partition, [])
+
+
+def wait_for_state(space, state, service, count=1, limit_s=30):
+    """Wait until partition 0 has been told `count` intervals of a state, and return its statuses."""
+
+    def reached():
+        series = said(space)
+        return series if [s for s, _ in _runs(series)].count(state) >= count else None
+
+    return wait_until(reached, limit_s, f"{count} times {state}", [service])
+
+
+def _runs(series):
+    runs = []
+    for status in series:
+        if not runs or runs[-1][0] != status.state:
+            runs.append((status.state, []))
+        runs[-1][1].append(status)
+    return runs
+
+
+def identity(symbol, event_us, price, size):
+    return symbol, event_us, price, size
+
+
+def published(space):
+    return Counter(identity(t.symbol, t.event_time, t.price, t.size) for t in trades(space, "finnhub"))
+
+
+def in_ledger(venue, *, sent):
+    return Counter(identity(e["symbol"], e["t"] * 1000, e["p"], e["v"]) for e in venue.ledger() if bool(e["times"]) == sent)
+
+
+def outages(series):
+    """Return the [from, to) of each outage that the statuses of a partition tell."""
+    found, begun = [], None
+    for status in series:
+        if status.state == "live" and begun is not None:
+            found.append((begun, status.good_from))
+            begun = None
+        elif status.state not in ("live", "connecting"):
+            begun = status.good_until if begun is None else begun
+            assert status.good_until == begun, "an outage's beginning moved"
+    return found
+
+
+def test_cut_feed_loses_nothing_outside_of_the_outage_it_tells(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    for how in ("fin", "close"):
+        before = [s for s, _ in _runs(said(space))].count("live")
+        venue.fault("drop", seconds=1.5, how=how)
+        wait_for_state(space, "live", service, before + 1)
+    venue.fault("pause", seconds=60)
+    wait_until(lambda: count(space, TRADES) >= _sent(venue), 20, "everything sent to be published", [service])
+    assert service.stop() == 0
+
+    assert published(space) == in_ledger(venue, sent=True)
+    series = statuses(space, "finnhub")
+    assert sorted(series) == [0, 1, 2, 3]
+    found = {tuple(outages(s)) for s in series.values()}
+    assert len(found) == 1, "partitions disagree"
+    (gaps,) = found
+    assert len(gaps) == 2
+    lost = in_ledger(venue, sent=False)
+    assert lost
+    assert all(any(begin <= event < end for begin, end in gaps) for _, event, _, _ in lost)
+    assert all(end - begin < 8 * S for begin, end in gaps)
+    for states in series.values():
+        last = states[-1]
+        assert (last.state, last.epoch) == ("stopping", states[0].epoch)
+        assert last.complete_to >= last.good_until
+        assert all(a.complete_to <= b.complete_to for a, b in pairwise(states))
+    written = ends(space, TRADES, "finnhub")
+    assert {p: series[p][-1].trades_offset for p in written} == written
+
+
+def _sent(venue):
+    summary = venue.summary()
+    return summary["trades_sent"] + summary["updates_sent"]
+
+
+def test_numbers_of_every_instrument_are_contiguous_in_each_epoch_also_after_a_kill(space, venue, producer):
+    first = producer()
+    wait_for_state(space, "live", first)
+    wait_until(lambda: count(space, TRADES) > 50, 20, "some trades", [first])
+    first.kill()
+    before = count(space, TRADES)
+    second = first.start()
+    wait_until(lambda: count(space, TRADES) > before, 30, "a second epoch", [second])
+    assert second.stop() == 0
+    numbers = {}
+    for trade in trades(space, "finnhub"):
+        numbers.setdefault((trade.epoch, trade.symbol), []).append(trade.sequence)
+    assert all(found == list(range(len(found))) for found in numbers.values())
+    epochs = [s.epoch for s in said(space)]
+    assert epochs == sorted(epochs)
+    assert len(set(epochs)) == 2
+
+
+def test_repeats_are_dropped_and_what_is_broken_is_kept_beside_its_neighbours(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    venue.fault("repeat", times=3, seconds=2)
+    venue.fault("malformed")
+    venue.fault("bad_price")
+    wait_until(lambda: venue.summary()["repeats_sent"] > 20 and venue.summary()["bad_sent"], 20, "repeats", [service])
+    venue.fault("pause", seconds=60)
+    wait_until(lambda: count(space, TRADES) >= _sent(venue), 20, "everything sent to be published", [service])
+    assert service.stop() == 0
+    assert published(space) == in_ledger(venue, sent=True)
+    letters = {headers["reason"]: (key, value) for key, value, headers in dead_letters(space, "finnhub")}
+    assert letters["not_json"] == (b"finnhub", b'{"data":[{"p":1.0,"s":"BROKEN')
+    assert json.loads(letters["bad_price"][1])["p"] == -1.0
+    assert letters["bad_price"][0].startswith(b"finnhub:")
+    assert {s.state for s in said(space)} == {"connecting", "live", "stopping"}
+
+
+def test_silent_link_is_down_since_its_last_frame(space, venue, producer):
+    service = producer(CANDLEWICK_LIVENESS_TRANSPORT_S="2")
+    wait_for_state(space, "live", service)
+    venue.fault("silent", seconds=30)
+    series = wait_for_state(space, "live", service, 2)
+    down = next(s for s in series if s.state == "down")
+    last_sent = max(e["sent_us"] for e in venue.ledger() if e["sent_us"] and e["sent_us"] < down.since)
+    assert 0 <= down.good_until - last_sent < 0.5 * S
+    assert down.since - down.good_until > 1.9 * S
+    ((begin, end),) = outages(series)
+    lost = in_ledger(venue, sent=False)
+    assert lost
+    assert all(begin <= event < end for _, event, _, _ in lost)
+    assert service.stop() == 0
+
+
+def test_feed_that_only_answers_pings_is_stale_until_a_frame_comes(space, venue, producer):
+    service = producer(CANDLEWICK_LIVENESS_FEED_S="2")
+    wait_for_state(space, "live", service)
+    venue.fault("pause", seconds=6)
+    series = wait_for_state(space, "live", service, 2)
+    assert service.stop() == 0
+    states = [state for state, _ in _runs(series)]
+    assert states == ["connecting", "live", "stale", "live"]
+    ((begin, end),) = outages(series)
+    assert 3.5 * S < end - begin < 12 * S
+
+
+def test_wrong_key_is_refused_slowly_and_never_logged(space, venue, producer):
+    service = producer(FINNHUB_TOKEN="not-the-key-at-all")
+    wait_for_state(space, "refused", service)
+    assert "not-the-key" not in service.tail(1000)
+    assert {s.good_from for s in said(space)} == {None}
+    assert service.stop() == 0
+    assert venue.summary().get("connections", 0) == 0
+
+
+def test_second_attempt_waits_as_long_as_a_busy_provider_asks(space, venue, producer):
+    venue.fault("refuse", seconds=2, status=429, retry_after=3)
+    began = time.monotonic()
+    service = producer()
+    wait_for_state(space, "live", service)
+    assert time.monotonic() - began >= 3
+    assert service.stop() == 0
+
+
+def test_metrics_and_health_tell_the_feeds_state(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    port = next(json.loads(line)["port"] for line in service.log.read_text().splitlines() if "metrics.opened" in line)
+    health = requests.get(f"http://127.0.0.1:{port}/health", timeout=5).json()
+    assert (health["source"], health["state"]) == ("finnhub", "live")
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    assert 'candlewick_producer_feed_live{source="finnhub"} 1.0' in metrics
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "settings", [{"FINNHUB_TOKEN": ""}, {"FINNHUB_SYMBOLS": ""}, {"CANDLEWICK_NO_SUCH": "1"}, {"CANDLEWICK_BACKOFF_MAX_S": "x"}]
+)
+def test_wrong_settings_end_it_with_status_two_and_one_line(tmp_path, settings):
+    good = {
+        "FINNHUB_TOKEN": "word",
+        "FINNHUB_SYMBOLS": "A",
+        "CANDLEWICK_KAFKA": "127.0.0.1:1",
+        "CANDLEWICK_REGISTRY": "http://127.0.0.1:1",
+    }
+    service = Service("producer", {**good, **settings}, tmp_path, "finnhub").start()
+    wait_until(lambda: not service.running, 20, "its end")
+    assert service.stop() == 2
+    (line,) = service.log.read_text().splitlines()
+    assert json.loads(line)["event"] == "settings.refused"
