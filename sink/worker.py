@@ -56,7 +56,7 @@ class Worker:
         self._group = ""
         self._stop_s: float | None = None
         self._busy = self._paused = False
-        self._losses = 0
+        self._losses, self._lost = store.losses, False
         self._due = {"positions": 0.0, "commit": 0.0, "overrides": 0.0}
         self._expired_said: set[tuple[str, object]] = set()
         self.turn_s = time.monotonic()
@@ -89,7 +89,7 @@ class Worker:
                 self._first.offsets.done(span, now_us)
             for span in more:
                 self._bulk.offsets.done(span, now_us)
-        if self._store.losses != self._losses:
+        if self._lost or self._store.losses != self._losses:
             self._rewind()
         self._report(idle=not (first or bulk))
 
@@ -131,6 +131,7 @@ class Worker:
             self._count(batches, failed)
             batches, waiting = [], None
             for batch, error in failed:
+                self._lost |= retry.node_lost(error)
                 match retry.judge(error):
                     case Verdict.TRANSIENT:
                         batches.append(batch)
@@ -222,7 +223,7 @@ class Worker:
 
     def _rewind(self) -> None:
         # A node that went away may have lost what it acknowledged in its last seconds: read that again.
-        self._losses = self._store.losses
+        self._losses, self._lost = self._store.losses, False
         self._t.rewinds.inc()
         self._mapper.forget()
         for lane in self._lanes:

@@ -1,0 +1,231 @@
+"""The sink between a real Kafka and a real Cassandra: same rows from any order, honest TTLs, poison, and its own conditions."""
+
+import random
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from deploy.cassandra.connect import connected
+from schemas.records import FeedStatus, Quote
+from schemas.timeframes import DAY, MINUTE, SECOND
+from schemas.wire import header
+from tests.support.feeding import a_candle, a_gap, a_trade, feeding
+from tests.support.services import Service, wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+SETTINGS = {"CANDLEWICK_TIMEFRAMES": "1m", "CANDLEWICK_COMMIT_LAG_S": "0", "CANDLEWICK_PARTITIONS": "2"}
+NOW = time.time_ns() // 1000 // MINUTE * MINUTE
+
+
+class Corner:
+    """A space with a feed and a running sink."""
+
+    def __init__(self, space, feed, sink):
+        self.space, self.feed, self.sink = space, feed, sink
+
+    def write(self, records):
+        self.feed.send(records)
+        self.feed.wait([self.sink])
+
+
+@pytest.fixture(scope="module")
+def make_corner(make_space, tmp_path_factory):
+    with ExitStack() as open_ones:
+
+        def make(**settings):
+            space = make_space(SETTINGS | {f"CANDLEWICK_{name}": value for name, value in settings.items()})
+            feed = open_ones.enter_context(feeding(space))
+            sink = Service("sink", space.env, tmp_path_factory.mktemp("sink")).start()
+            open_ones.callback(sink.discard)
+            return Corner(space, feed, sink)
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def corner(make_corner):
+    return make_corner()
+
+
+def published():
+    """What a processor and a producer would have published in a quarter of an hour: growing versions of everything."""
+    records = []
+    for n in range(15):
+        start = NOW - n * MINUTE
+        records += [a_candle(start, count, closed=False) for count in range(10, 100, 30)]
+        records += [a_candle(start, 100), a_candle(start, 104, state="revised", reason="late_trade")]
+        records += [a_gap(start + 7, None), a_gap(start + 7, start + 5_000_007)]
+    records += [a_trade(n, NOW - n * 1000, symbol="XY"[n % 2]) for n in range(2000)]
+    records += [
+        Quote("sim", "X", NOW - n * 1000, NOW - n * 1000, 1.0, 1.0 + n, venue_sequence=n, epoch=1, sequence=n) for n in range(500)
+    ]
+    return records
+
+
+def test_law_9_shuffled_and_repeated_records_leave_the_same_tables(corner, make_corner):
+    records = published()
+    corner.write(records)
+    other = make_corner()
+    chance = random.Random(9)
+    shuffled = records + chance.sample(records, 500)
+    chance.shuffle(shuffled)
+    other.write(shuffled)
+    for table in ("candles_1m", "gaps", "trades", "quotes", "latest"):
+        assert other.feed.rows(table) == corner.feed.rows(table), table
+    assert len(corner.feed.rows("candles_1m")) == 15
+    assert len(corner.feed.rows("trades")) == 2000
+    assert {r[0] for r in corner.feed.rows("candles_1m", "version")} == {105}
+    assert corner.feed.rows("series_list", "series, active") == [("sim:X", True)]
+
+
+def test_law_9_an_older_version_after_a_newer_one_changes_nothing(corner):
+    series = "sim:older"
+    corner.write([a_candle(NOW, 50, series=series)])
+    before = [r for r in corner.feed.rows("candles_1m") if r[0] == series]
+    corner.write([a_candle(NOW, 49, series=series), a_candle(NOW, 50, series=series, closed=False)])
+    assert [r for r in corner.feed.rows("candles_1m") if r[0] == series] == before
+
+
+def test_law_10_honest_ttl_a_candle_25_days_late_lives_the_remaining_5_days(corner):
+    start = NOW - 25 * DAY
+    corner.write([a_candle(start, 1, series="sim:late")])
+    query = f"SELECT TTL(close) AS ttl FROM {corner.space.keyspace}.candles_1m WHERE series = 'sim:late'"
+    left = (start + 30 * DAY - time.time_ns() // 1000) / SECOND
+    assert corner.feed.session.execute(query).one().ttl == pytest.approx(left, abs=2)
+
+
+def test_a_row_that_would_expire_at_once_is_said_once_with_the_remedy(corner):
+    corner.write([a_candle(NOW - n * DAY, 1, series="sim:ancient") for n in (40, 41, 42)])
+    assert [r for r in corner.feed.rows("candles_1m") if r[0] == "sim:ancient"] == []
+    said = [line for line in corner.sink.tail(1000).splitlines() if "row.expired_before_write" in line and "sim:ancient" in line]
+    assert len(said) == 1
+    assert "CANDLEWICK_RETENTION_1m" in said[0]
+
+
+def test_a_retention_of_nothing_keeps_for_ever(make_corner):
+    corner = make_corner(RETENTION_1m="0", RETENTION_TRADES="0")
+    corner.write([a_candle(NOW - 4000 * DAY, 1), a_trade(1, NOW - 4000 * DAY)])
+    assert corner.feed.rows("candles_1m", "TTL(close)") == [(None,)]
+    assert corner.feed.rows("trades", "TTL(price)") == [(None,)]
+
+
+def test_bad_candles_become_dead_letters_and_their_neighbours_rows(corner):
+    good = [corner.feed.encoded(a_candle(NOW - n * MINUTE, 1, series="sim:P")) for n in range(12)]
+    bad = {
+        "undecodable": good[1][:-9],  # cut short
+        "trailing_bytes": good[2] + b"\0",
+        "unknown_schema": header(987_654_321) + good[3][5:],
+        "wrong_magic": b"\7" + good[4][1:],
+        "too_short": b"\0\0",
+        "too_far_ahead": corner.feed.encoded(a_candle(NOW + 3 * DAY, 1, series="sim:P")),
+        "invalid": corner.feed.encoded(a_candle(NOW, 1, series="sim:P", close=float("nan"))),
+    }
+    values = list(good)
+    for place, value in enumerate(bad.values()):
+        values.insert(2 * place + 1, value)
+    for value in values:
+        corner.feed.produce("candles-1m", value, b"sim:P")
+    corner.feed.flush()
+    corner.feed.wait([corner.sink])
+    letters = corner.feed.dead_letters(len(bad))
+    assert {headers["reason"]: value for value, headers in letters} == bad
+    assert {headers["service"] for _, headers in letters} == {"sink"}
+    assert all(headers["__connect.errors.topic"].endswith(".candles-1m.v1") for _, headers in letters)
+    assert len([r for r in corner.feed.rows("candles_1m") if r[0] == "sim:P"]) == len(good)
+
+
+def test_bad_trades_are_left_to_the_processor_and_their_neighbours_land(corner):
+    before = len(corner.feed.dead_letters(0))
+    good = [corner.feed.encoded(a_trade(n, NOW, symbol="Z")) for n in range(50)]
+    for number, value in enumerate(good):
+        corner.feed.produce("trades", value, b"sim:Z")
+        if number % 7 == 0:
+            corner.feed.produce("trades", value[:-2], b"sim:Z")
+    corner.feed.flush()
+    corner.feed.wait([corner.sink])
+    assert len([r for r in corner.feed.rows("trades") if r[0] == "sim:Z"]) == 50
+    assert len(corner.feed.dead_letters(0)) == before
+
+
+def test_feed_status_is_one_row_a_source_and_one_a_change(corner):
+    statuses = [
+        FeedStatus("sim", state, epoch=1, since=NOW + since * SECOND, sent_at=NOW + n * SECOND)
+        for n, (state, since) in enumerate([("live", 0)] * 5 + [("down", 5)] * 3 + [("live", 8)] * 2)
+    ]
+    corner.write(statuses)
+    assert corner.feed.rows("feed_status", "grp, source, state") == [("all", "sim", "live")]
+    assert sorted(corner.feed.rows("feed_status_log", "since, state"), reverse=True)[0][1] == "live"
+    assert [r[0] for r in corner.feed.rows("feed_status_log", "state")] == ["down", "live", "live"]
+
+
+def test_an_override_of_one_series_applies_to_what_is_written_from_then_on(make_corner):
+    corner = make_corner()
+    corner.sink.stop()
+    insert = "INSERT INTO {}.retention (series, timeframe, ttl_seconds) VALUES ('sim:kept', '1m', 0)"
+    corner.feed.session.execute(insert.format(corner.space.keyspace))
+    corner.sink.start()
+    corner.write([a_candle(NOW - 60 * DAY, 1, series="sim:kept")])
+    assert corner.feed.rows("candles_1m", "series, TTL(close)") == [("sim:kept", None)]
+
+
+def test_law_8_resume_a_sink_killed_in_the_middle_leaves_every_row(make_corner):
+    corner = make_corner(COMMIT_LAG_S="2")
+    trades = [a_trade(n, NOW - n * 500, symbol=f"S{n % 5}") for n in range(30_000)]
+    candles = [a_candle(NOW - n * MINUTE, 9, series=f"sim:S{n % 5}") for n in range(500)]
+    corner.feed.send([*trades[:15_000], *candles[:250]])
+    wait_until(lambda: sum(corner.feed.positions().values()) > 3000, 60, "the middle", [corner.sink])
+    corner.sink.kill()
+    corner.sink.start()
+    corner.write([*trades[15_000:], *candles[250:]])
+    assert len(corner.feed.rows("trades", "event_us")) == len(trades)
+    assert len(corner.feed.rows("candles_1m", "start")) == len(candles)
+    assert corner.sink.stop() == 0
+
+
+def test_two_sinks_share_the_work_and_one_that_dies_is_replaced(make_corner, tmp_path):
+    corner = make_corner()
+    corner.write([a_trade(n, NOW, symbol=f"S{n % 9}") for n in range(200)])
+    second = Service("sink", corner.space.env, tmp_path).start()
+    try:
+        wait_until(lambda: "partitions.assigned" in second.tail(), 60, "a share for the second sink", [corner.sink, second])
+        corner.feed.send([a_trade(n, NOW, symbol=f"S{n % 9}") for n in range(200, 4000)])
+        second.kill()
+        corner.feed.wait([corner.sink])
+    finally:
+        second.discard()
+    assert len(corner.feed.rows("trades", "event_us")) == 4000
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "words"),
+    [
+        ({"CANDLEWICK_KEYSPAZE": "md"}, 2, "CANDLEWICK_KEYSPAZE"),
+        ({"CANDLEWICK_TIMEFRAMES": "5m"}, 2, "CANDLEWICK_TIMEFRAMES"),
+        ({"CANDLEWICK_RETENTION_1m": "31"}, 1, "candlewick store apply"),
+        ({"CANDLEWICK_KEYSPACE": "nowhere"}, 1, "candlewick store apply"),
+        ({"CANDLEWICK_TOPIC_PREFIX": "nowhere"}, 1, "candlewick topics apply"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_sink_with_one_line(corner, tmp_path, settings, status, words):
+    wrong = Service("sink", corner.space.env | settings, tmp_path).start()
+    try:
+        wait_until(lambda: not wrong.running, 60, "the end")
+    finally:
+        ended = wrong.stop()
+    assert ended == status
+    lines = [line for line in wrong.tail(100).splitlines() if "metrics.opened" not in line]
+    assert len(lines) == 1
+    assert words in lines[0]
+
+
+def test_a_table_dropped_while_it_runs_ends_the_sink(make_corner):
+    corner = make_corner()
+    corner.write([a_candle(NOW, 1)])
+    with connected(corner.space.cassandra) as session:
+        session.execute(f"DROP TABLE {corner.space.keyspace}.candles_1m")
+    corner.feed.send([a_candle(NOW, 2)])
+    wait_until(lambda: not corner.sink.running, 60, "the end")
+    assert corner.sink.stop() == 1
+    assert "candlewick store apply" in corner.sink.tail()
