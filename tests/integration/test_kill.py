@@ -7,12 +7,22 @@ from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import candles_dataset, topic_name
 from tests.support import oracles
-from tests.support.services import COMMAND, Service, environment, read_candles, read_gaps, replay, wait_until, write_lines
+from tests.support.services import (
+    COMMAND,
+    Service,
+    environment,
+    of_source,
+    read_candles,
+    read_gaps,
+    replay,
+    wait_until,
+    write_lines,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
-SETTINGS = {f"CANDLEWICK_RETENTION_{name}": "0" for name in (*TIMEFRAMES, "TRADES", "QUOTES", "GAPS")}
+SETTINGS = {f"CANDLEWICK_RETENTION_{name}": "0" for name in (*TIMEFRAMES, "GAPS")}
 RATE = 6_000  # trades a second: 40 k trades take 7 s, so there is a middle
 ENOUGH = 200  # candles out: the replay is well under way and far from its end (there are 2,000)
 
@@ -49,7 +59,7 @@ def rows_of(settings, source):
         for gap in read_gaps(settings)
         if gap.series.startswith(prefix) and gap.to_ms != gap.from_ms
     }
-    return read_candles(settings, *TIMEFRAMES, source=source), gaps
+    return of_source(read_candles(settings, *TIMEFRAMES), source), gaps
 
 
 @pytest.fixture(scope="module")

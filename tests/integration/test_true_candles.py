@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.support import oracles
-from tests.support.services import Service, bars_of, read_candles, read_gaps, replay
+from tests.support.services import Service, bars_of, of_source, read_candles, read_gaps, replay
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -58,7 +58,8 @@ def summaries(settings, services, tmp_path_factory):
 @pytest.fixture(scope="module")
 def candles(settings, summaries):
     """All candles by source, keyed without the source's name."""
-    return {source: read_candles(settings, *TIMEFRAMES, source=source) for source in summaries}
+    everything = read_candles(settings, *TIMEFRAMES)
+    return {source: of_source(everything, source) for source in summaries}
 
 
 @pytest.mark.parametrize("name", oracles.RECORDINGS)

@@ -84,6 +84,12 @@ class Service:
         """Tell whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> Service:
         """Start the process (again)."""
         assert not self.running
@@ -168,21 +174,26 @@ def write_lines(recording: Recording, folder: Path, source: str) -> Path:
     return file
 
 
-def read_candles(settings: Mapping[str, str], *timeframes: str, source: str | None = None) -> Contents:
-    """Return every candle in Cassandra of the timeframes, of one source if given, with that source's name taken off the keys."""
+def read_candles(settings: Mapping[str, str], *timeframes: str) -> Contents:
+    """Return every candle in Cassandra of the timeframes."""
     found: Contents = {}
     for timeframe in timeframes:
         out = candlewick(settings, "candles", "--timeframe", timeframe, "--format", "csv", limit_s=120)
         for row in csv.DictReader(io.StringIO(out)):
-            series = row["series"]
-            if source is not None:
-                if not series.startswith(f"{source}:"):
-                    continue
-                series = series.removeprefix(f"{source}:")
-            key = Key(series, row["timeframe"], int(row["start_ms"]))
+            key = Key(row["series"], row["timeframe"], int(row["start_ms"]))
             assert key not in found, f"two rows of {key}"
             found[key] = _content(row)
     return found
+
+
+def of_source(candles: Contents, source: str) -> Contents:
+    """Return the candles of one source, with the source's name taken off their series: comparable with another's."""
+    prefix = f"{source}:"
+    return {
+        key._replace(series=key.series.removeprefix(prefix)): content
+        for key, content in candles.items()
+        if key.series.startswith(prefix)
+    }
 
 
 def _content(row: Mapping[str, str]) -> Content:
