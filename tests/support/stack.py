@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class Space:
     kafka: str
     registry: str
     cassandra: str
+
+
+def candlewick(*arguments: str) -> list[str]:
+    """Return the command line of `candlewick`, as installed beside this Python."""
+    return [str(Path(sys.executable).parent / "candlewick"), *arguments]
 
 
 def origin() -> str:
