@@ -10,10 +10,11 @@ from time import monotonic
 import structlog
 
 from producer.backoff import Backoff, retry_after_s
+from producer.care import Care
 from producer.connection import Connection
 from producer.errors import RemoteError
 from producer.inbox import Inbox, Item
-from producer.liveness import Liveness
+from producer.liveness import Verdict
 from producer.publisher import Publisher
 from producer.sequence import Numbering
 from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
@@ -25,15 +26,11 @@ from schemas.timeframes import SECOND
 _log = structlog.get_logger()
 # Our choices, with the reason beside each.
 IDLE_S = 0.25  # longest sleep: watchdogs and acknowledgements are looked at four times a second
-PING_S = 20.0  # two in a transport watchdog's 45 s
-BARRIER_S = 5.0  # a front that answers no pings must not keep a feed from being good; then its first frame says so
-SUBSCRIBE_BURST = 10  # subscriptions sent at once, and then a second: providers cut off clients that flood them
 AFTER_KILL_S = 1.0  # two sockets with one key kill both; the provider needs a moment to see that we hung up
 CONNECT_LIMIT_S = 30.0  # a handshake that trickles in is ended; each of its reads has a shorter limit of its own
 SYMBOLS_EVERY_S = 60.0
 STOP_DRAIN_S = 5.0
 STOP_FLUSH_S = 10.0
-_BARRIER = b"candlewick-all-subscribed"
 
 
 class FeedLoop:
@@ -48,7 +45,7 @@ class FeedLoop:
         counts: Counts,
         *,
         connect: Callable[[int], Connection],
-        liveness: Liveness,
+        care: Care,
         backoff: Backoff,
         chance: Callable[[], float],
     ) -> None:
@@ -58,7 +55,7 @@ class FeedLoop:
         self._inbox = inbox
         self._counts = counts
         self._connect = connect
-        self._liveness = liveness
+        self._care = care
         self._backoff = backoff
         self._chance = chance
         self._stop = Event()
@@ -67,8 +64,6 @@ class FeedLoop:
         self._is_open = self._is_killed = False
         self._attempt = 0
         self._next_attempt_s = self._attempt_s = self._good_s = 0.0
-        self._barrier_s: float | None = None
-        self._sent_s = self._pinged_s = float("-inf")
         self._last_text_us: int | None = None
         self._newest_event_us: int | None = None
         self._next_status_us = 0
@@ -110,7 +105,6 @@ class FeedLoop:
         self._attempt += 1
         self._attempt_s = now_s
         self._is_open = self._is_killed = False
-        self._barrier_s = None
         self._feed.trying(self._backoff.attempts + 1, f"attempt {self._backoff.attempts + 1}")
         self._link = self._connect(self._attempt)
         self._link.start()
@@ -122,10 +116,8 @@ class FeedLoop:
             self._is_open = True
             if self._is_killed and self._link is not None:
                 self._link.kill()  # given up while the name was being looked up, when there was no socket to shut down
-            self._liveness.connected(item.at_s)
             self._source.connected(item.receive_us)
-            self._sent_s = float("-inf")
-            self._pinged_s = item.at_s
+            self._care.opened(item.at_s)
             self._last_text_us = self._newest_event_us = None
             _log.info("connection.opened", source=self._source.name, attempt=self._attempt)
         elif item.kind in ("closed", "failed"):
@@ -134,27 +126,21 @@ class FeedLoop:
             self._heard(item)
 
     def _heard(self, item: Item) -> None:
-        is_text = item.kind == "data"
+        is_text, was_stale = item.kind == "data", self._feed.state == "stale"
         self._counts.frames += 1
-        self._liveness.heard(item.at_s, text=is_text)
+        self._care.heard(item.at_s, text=is_text)
         self._feed.last_frame = self._counts.last_frame_us = item.receive_us
         if is_text:
             self._publish(item)
-            if self._barrier_s is not None and self._may_be_good_by_frame(item.at_s):
+            if self._care.is_proved_by_frame(item.at_s, was_stale=was_stale):
                 self._now_good(item)
-        elif item.kind == "pong" and item.payload == _BARRIER and self._feed.state != "stale":
-            # The answer to a ping sent after the last subscription: the provider has read all of them by now.
+        elif item.kind == "pong" and self._care.is_proved_by_pong(item.payload, was_stale=was_stale):
             self._now_good(item)
-
-    def _may_be_good_by_frame(self, at_s: float) -> bool:
-        # A feed found stale answered pings all the time, so only its own frames can say that it is back.
-        return self._barrier_s is not None and (self._feed.state == "stale" or at_s - self._barrier_s >= BARRIER_S)
 
     def _now_good(self, item: Item) -> None:
         if self._feed.state in GOOD or self._is_killed:
             return
         self._feed.good(item.receive_us)
-        self._barrier_s = None
         self._good_s = item.at_s
         _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._attempt)
         self._say(symbols=True)
@@ -191,38 +177,21 @@ class FeedLoop:
                 self._is_killed = True
                 link.kill()
             return
-        if now_s - self._sent_s >= 1.0:
-            self._subscribe(link, now_s)
-        if now_s - self._pinged_s >= min(PING_S, self._liveness.transport_s / 3):
-            self._pinged_s = now_s
-            link.ping(b"")
+        out = self._care.due(now_s)
+        for text in out.texts:
+            link.send(text)
+        for payload in out.pings:
+            link.ping(payload)
         # Judged only when nothing waits: behind a slow Kafka, frames wait here that would prove the link alive.
-        if idle and (verdict := self._liveness.judge(now_s)) != "alive":
-            self._give_up(link, "stale" if verdict == "stale" else "down")
+        if idle and (verdict := self._care.judge(now_s)) != "alive":
+            self._give_up(link, verdict)
 
-    def _subscribe(self, link: Connection, now_s: float) -> None:
-        frames = self._source.frames_to_send(SUBSCRIBE_BURST)
-        if frames:
-            self._sent_s = now_s
-            for frame in frames:
-                link.send(frame)
-            # The barrier follows the last batch at once: it asks the provider to answer after all of them.
-            if len(frames) < SUBSCRIBE_BURST:
-                self._raise_barrier(link, now_s)
-        elif self._barrier_s is None and self._feed.state not in GOOD:
-            self._raise_barrier(link, now_s)
-
-    def _raise_barrier(self, link: Connection, now_s: float) -> None:
-        self._barrier_s = now_s
-        link.ping(_BARRIER)
-
-    def _give_up(self, link: Connection, state: FeedState) -> None:
-        silent_s = self._liveness.feed_s if state == "stale" else self._liveness.transport_s
-        what = "no frame of the feed" if state == "stale" else "nothing received"
+    def _give_up(self, link: Connection, verdict: Verdict) -> None:
         self._is_killed = True
         until = self._last_text_us or self._feed.good_from or 0
-        self._turn(state, until, f"{what} for {silent_s:g} s")
-        self._backoff.was_live(monotonic() - self._good_s if self._good_s else 0.0)
+        if self._feed.state in GOOD:
+            self._backoff.was_live(monotonic() - self._good_s)
+        self._turn("stale" if verdict == "stale" else "down", until, self._care.silence(verdict))
         link.kill()
 
     def _lost(self, item: Item) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from producer.backoff import Backoff
+from producer.care import Care
 from producer.cluster import survey
 from producer.connection import Connection
 from producer.feed import FeedLoop
@@ -64,7 +65,7 @@ def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
         inbox,
         counts,
         connect=lambda number: Connection(url, secret, inbox, number),
-        liveness=Liveness(settings.liveness_transport_s, settings.liveness_feed_s),
+        care=Care(source, Liveness(settings.liveness_transport_s, settings.liveness_feed_s)),
         backoff=Backoff(settings.backoff_max_s),
         chance=random.random,
     )
