@@ -7,8 +7,7 @@
 ``dead_letters``         messages on dead-letters
 ``repeats_dropped``      trades missing in Kafka outside of gaps, as far as the producer's counter of dropped repeats
                          explains them
-``lost_in_gaps``         trades that never reached Kafka and happened inside a recorded gap of their own series:
-                         feed_*, or producer_down at the end
+``lost_in_gaps``         trades that never reached Kafka and happened inside a recorded feed_* gap of their own series
 ``gaps_injected``        outages the demo made
 ``gaps_recorded``        outages in Cassandra: gaps of a cause feed_*, one for all series of a source with the same beginning
 ``candles_in_cassandra`` candle rows of all timeframes
@@ -28,8 +27,6 @@ from typing import NamedTuple
 from schemas.records import series_of
 
 OUTAGES = ("feed_down", "feed_stale")
-LOSSES = (*OUTAGES, "producer_down")
-"""The last: what was on its way when the producer was stopped at the end."""
 
 
 class Identity(NamedTuple):

@@ -15,14 +15,14 @@ from rich.console import Console
 from deploy.cassandra.connect import connected
 from deploy.cli import demo_corner
 from deploy.cli.account import Account
-from deploy.cli.demo_settle import repeats_dropped, settle
+from deploy.cli.demo_settle import settle
 from deploy.cli.demo_story import Story, explain, tell
 from deploy.cli.readings import Readings, Sampler
 from deploy.cli.stack import bring_up
 from deploy.cli.targets import Targets, home_option, stack_of
 from deploy.cli.venue import SOURCE, TOKEN, Venue
 from deploy.local import ports
-from deploy.local.processes import running, stop
+from deploy.local.processes import running
 from deploy.local.stack import Addresses, Stack
 from deploy.local.supervisor import Service, Supervisor, claim, recorded, supervising, unclaim
 
@@ -69,10 +69,9 @@ def _show(home: Path, servers: Addresses, seconds: int | None, began: float, say
                 with contextlib.suppress(KeyboardInterrupt):  # the reader has seen enough: the account comes now
                     tell(story, sampler, seconds)
                 memory_gb = _memory_gb(home)
-                say("the producer stops; waiting until everything is written")
-                repeats = repeats_dropped(chosen["metrics"])
-                _stop_producer(supervisor)
-                account = settle(story, sampler, Targets(**vars(servers)), repeats)
+                say("the venue falls silent; waiting until everything is written")
+                story.venue.pause()
+                account = settle(story, sampler, Targets(**vars(servers)), chosen["metrics"])
             explain(story, account, memory_gb)
             say("stopping the services")
     finally:
@@ -98,19 +97,12 @@ def _services(home: Path, servers: Addresses, chosen: dict[str, int]) -> list[Se
     python = sys.executable
     page = [str(Path(python).parent / "candlewick"), "console", "--port", str(chosen["page"])]
     return [  # stopped in this order
-        # Once: when the demo asks it to stop, it is not started again.
-        Service("producer", [python, "-m", "producer", "finnhub"], shared | finnhub, {"metrics": chosen["metrics"]}, once=True),
+        Service("producer", [python, "-m", "producer", "finnhub"], shared | finnhub, {"metrics": chosen["metrics"]}),
         Service("processor", [python, "-m", "processor"], shared),
         Service("sink", [python, "-m", "sink"], shared),
         Service("console", page, shared, {"page": chosen["page"]}),
         Service("simulator", Venue.command(chosen["simulator"]), shared, {"simulator": chosen["simulator"]}),
     ]
-
-
-def _stop_producer(supervisor: Supervisor) -> None:
-    producer = next(s.process for s in supervisor.statuses() if s.name == "producer")
-    if producer is not None:
-        stop([producer])
 
 
 def _memory_gb(home: Path) -> float:

@@ -8,7 +8,7 @@ import time
 import requests
 
 from deploy.cli import arrivals, demo_corner
-from deploy.cli.account import LOSSES, Account, Generated, counted, distinct, in_gaps, missing
+from deploy.cli.account import Account, Generated, counted, distinct, in_gaps, missing
 from deploy.cli.caught_up import NotCaughtUpError, wait_until_caught_up
 from deploy.cli.demo_story import Story
 from deploy.cli.latency import latencies_us, percentile
@@ -23,14 +23,14 @@ SETTLED_S = 60.0
 """How long the last trades may take to arrive before the account is drawn up as it is (our choice)."""
 
 
-def settle(run: Story, sampler: Sampler, servers: Targets, repeats: int) -> Account:
+def settle(run: Story, sampler: Sampler, servers: Targets, metrics_port: int) -> Account:
     """Return the account once it balances, or as it is after `SETTLED_S`.
 
     Args:
         run: what was told.
         sampler: what was seen of the busiest series.
         servers: Kafka, registry, Cassandra.
-        repeats: what the producer counted before it was stopped.
+        metrics_port: where the producer tells what it counted.
     """
     ledger = counted(run.venue.ledger())
     deadline = time.monotonic() + SETTLED_S
@@ -47,14 +47,17 @@ def settle(run: Story, sampler: Sampler, servers: Targets, repeats: int) -> Acco
     except NotCaughtUpError as error:
         run.say(f"[red]{error}[/red]")
     # The last live candles follow within their period, so the account may need a second look.
-    while not (account := _account(run, sampler, servers, ledger, repeats)).balances and time.monotonic() < deadline:
+    while (
+        not (account := _account(run, sampler, servers, ledger, _repeats_dropped(metrics_port))).balances
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.5)
     return account
 
 
 def _account(run: Story, sampler: Sampler, servers: Targets, ledger: list[Generated], repeats: int) -> Account:
     kafka, prefix = servers.kafka, demo_corner.PREFIX
-    outages = run.readings.outages(SOURCE, LOSSES)
+    outages = run.readings.outages(SOURCE)
     lost = missing(ledger, arrivals.trades(kafka, servers.registry, prefix, SOURCE))
     explained = in_gaps(lost, outages, SOURCE)
     sightings = sampler.sightings()
@@ -72,7 +75,7 @@ def _account(run: Story, sampler: Sampler, servers: Targets, ledger: list[Genera
         repeats_dropped=min(repeats, len(lost) - explained),
         lost_in_gaps=explained,
         gaps_injected=run.injected,
-        gaps_recorded=distinct(run.readings.outages(SOURCE)),
+        gaps_recorded=distinct(outages),
         candles_in_cassandra=run.readings.candles(SOURCE),
         first_candle_s=run.first_candle_s,
         latency_p50_ms=None if p50 is None else round(p50 / 1000, 1),
@@ -80,8 +83,7 @@ def _account(run: Story, sampler: Sampler, servers: Targets, ledger: list[Genera
     )
 
 
-def repeats_dropped(port: int) -> int:
-    """Return how many repeats the producer has dropped, by its /metrics on `port`."""
+def _repeats_dropped(port: int) -> int:
     text = requests.get(f"http://{ports.LOOPBACK}:{port}/metrics", timeout=5).text
     found = re.search(r"^candlewick_producer_repeats_dropped_total\{.*\} (\S+)$", text, re.MULTILINE)
     return int(float(found[1])) if found else 0

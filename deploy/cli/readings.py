@@ -47,13 +47,13 @@ class Readings:
         names = self.series(source)
         return sum(1 for query in self._counts.values() for name in names for _ in self._session.execute(query, (name,)))
 
-    def outages(self, source: str, causes: Sequence[str] = OUTAGES) -> list[Outage]:
-        """Return the recorded gaps of a source of these causes that are not empty."""
+    def outages(self, source: str) -> list[Outage]:
+        """Return the recorded gaps of a source that mean an outage of its feed and are not empty."""
         return [
             Outage(row.series, row.cause, row.from_us, None if row.state == "open" else row.to_us)
             for name in self.series(source)
             for row in self._session.execute(self._gaps, (name,))
-            if row.cause in causes and (row.state == "open" or row.to_us > row.from_us)
+            if row.cause in OUTAGES and (row.state == "open" or row.to_us > row.from_us)
         ]
 
     def newest_closed(self, series: str) -> Any | None:

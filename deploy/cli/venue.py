@@ -14,6 +14,7 @@ from deploy.simulator.market import LISTINGS
 SOURCE = "finnhub"
 TOKEN = "simulator"  # noqa: S105 - the word that the simulator asks for; it protects nothing
 _CALL_S = 10.0
+_FOR_GOOD_S = 86_400.0
 
 
 class Venue:
@@ -32,7 +33,14 @@ class Venue:
 
     def drop(self, seconds: float) -> None:
         """Cut the connection and refuse new ones for a while."""
-        answer = requests.post(f"{self._control}/fault", json={"kind": "drop", "seconds": seconds}, timeout=_CALL_S)
+        self._fault("drop", seconds)
+
+    def pause(self) -> None:
+        """Let nothing happen any more."""
+        self._fault("pause", _FOR_GOOD_S)
+
+    def _fault(self, kind: str, seconds: float) -> None:
+        answer = requests.post(f"{self._control}/fault", json={"kind": kind, "seconds": seconds}, timeout=_CALL_S)
         answer.raise_for_status()
 
     def ledger(self) -> list[Generated]:

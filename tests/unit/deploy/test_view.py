@@ -1,6 +1,6 @@
 """What the live page is given, out of rows as the driver returns them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +11,7 @@ T0 = 1_700_000_040_000  # a whole minute
 
 
 def moment(ms):
-    return datetime.utcfromtimestamp(ms / 1000)  # noqa: DTZ004 - the driver's naive datetimes mean UTC
+    return datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None)  # the driver's datetimes are naive and mean UTC
 
 
 def a_candle(start_ms, close=2.0):
