@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from deploy.cli.renderings import epoch_ms, for_people
 from deploy.cli.targets import home_option
 
 PERIOD_S = 0.5
-_NUMBERS = ("open", "high", "low", "close", "volume", "trade_count", "update_count")
+_NUMBERS = ("open", "high", "low", "close", "volume")
 
 
 @click.command()
@@ -30,7 +31,11 @@ def watch(series: tuple[str, ...], timeframe: str, seconds: float | None, home: 
         select = session.prepare(f"SELECT * FROM {keyspace}.latest WHERE grp = 'all'")  # noqa: S608 - checked name
         end = None if seconds is None else time.monotonic() + seconds
         try:
-            with Live(console=Console(), auto_refresh=False, transient=False) as live:
+            # Not on a terminal (a log, a test) nothing is cut off.
+            console = Console(width=None if sys.stdout.isatty() else 200)
+            with Live(
+                console=console, auto_refresh=False, vertical_overflow="ellipsis" if console.is_terminal else "visible"
+            ) as live:
                 while True:
                     rows = [
                         row
@@ -50,19 +55,21 @@ def _table(rows: list[Any], timeframe: str) -> Any:
     from rich.table import Table
 
     table = Table(title=f"live candles, {timeframe}", box=box.SIMPLE_HEAD, caption="times are UTC; Ctrl-C ends")
-    for name in ("series", "timeframe", "start", *_NUMBERS, "state", "coverage", "gap cause", "age"):
-        table.add_column(name, justify="right" if name in (*_NUMBERS, "coverage", "age") else "left")
+    several = timeframe == "all"
+    for name in ("series", *(["tf"] if several else []), "start", *_NUMBERS, "trades", "coverage", "age"):
+        table.add_column(
+            name, justify="left" if name in ("series", "tf", "start", "coverage") else "right", no_wrap=name != "coverage"
+        )
     now_ms = time.time_ns() // 1_000_000
     for row in rows:
         colour = "green" if row.close > row.open else "red" if row.close < row.open else ""
         table.add_row(
             row.series,
-            row.timeframe,
-            for_people("start_ms", epoch_ms(row.start)),
+            *([row.timeframe] if several else []),
+            f"{row.start:%H:%M:%S}" if now_ms - epoch_ms(row.start) < 86_400_000 else f"{row.start:%Y-%m-%d %H:%M}",
             *(for_people(name, getattr(row, name)) for name in _NUMBERS),
-            row.state,
-            f"{row.coverage:.4g}",
-            "" if row.gap_cause == "none" else row.gap_cause,
+            str(row.trade_count or row.update_count),  # a quote series counts its quotes
+            "full" if row.coverage == 1 else f"{row.coverage:.1%} {row.gap_cause.replace('none', '')}",
             f"{max(0, now_ms - epoch_ms(row.updated_at)) / 1000:.1f} s",
             style=colour,
         )
