@@ -16,7 +16,7 @@ from schemas.topics import DEFAULT_PREFIX
 S = TypeVar("S", bound=BaseSettings)
 
 MAX_SYMBOLS = 50
-"""Finnhub's free plan delivers 50; what is subscribed beyond stays silent (guide: limits)."""
+"""Finnhub's free plan delivers 50; what is subscribed beyond stays silent."""
 
 
 class SettingsError(ValueError):
