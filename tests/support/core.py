@@ -171,7 +171,7 @@ class Driven:
         return [(shown(g.from_time), shown(g.to_time), g.cause) for g in kept]
 
     def content(self) -> tuple[Any, ...]:
-        """Return the content of everything out: candles and gaps of the highest version, without state, reason, times of publishing."""
+        """Return what is out, highest version each: candles without state, reason and time of publishing; gaps."""
         candles = [
             replace(c, state="final", reason="none", updated_at=0, input_offset=0)
             for t in self.config.timeframes
