@@ -103,8 +103,8 @@ class Processor:
             consumer_max_fetch_size=4 << 20,
             broker_commit_interval=0.5,
             broker_commit_every=1_000_000,
-            broker_session_timeout=45,
-            broker_heartbeat_interval=5,
+            broker_session_timeout=15,  # a killed worker is replaced this soon; heartbeats come from a thread of their own
+            broker_heartbeat_interval=3,
             broker_rebalance_timeout=60,
             broker_request_timeout=90,
             broker_max_poll_interval=300,

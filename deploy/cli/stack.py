@@ -19,7 +19,8 @@ from deploy.cli.targets import home_option, refuse_unknown_settings, stack_of
 from deploy.local import processes
 from deploy.local.artifacts import DownloadError
 from deploy.local.pins import RELEASES
-from deploy.local.stack import NAMES, Addresses, Report, Stack, StackError
+from deploy.local.stack import NAMES, Addresses, Stack
+from deploy.local.start import Report, StackError
 
 TITLES = {"kafka": "Kafka", "registry": "Apicurio Registry", "cassandra": "Cassandra"}
 

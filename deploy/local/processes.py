@@ -63,6 +63,16 @@ def running(process: Process) -> psutil.Process | None:
     return found if same else None
 
 
+def listens(process: Process, port: int) -> bool:
+    """Return whether `process` itself accepts connections on `port`; another's answer there would deceive us."""
+    found = running(process)
+    try:
+        connections = found.net_connections("tcp") if found else []
+    except psutil.NoSuchProcess:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
+
 def stop(processes: Sequence[Process], grace_s: float = GRACE_S) -> list[str]:
     """Ask all to end, wait for them together, kill what is left after `grace_s`; returns the names that had to be killed."""
     alive = [p for p in processes if running(p)]

@@ -16,7 +16,7 @@ import psutil
 from deploy.cli import subjects, targets, topics
 from deploy.local import artifacts
 from deploy.local.servers import DEFAULT_PORTS
-from deploy.local.stack import Report, Stack
+from deploy.local.stack import Stack
 from schemas import timeframes
 from schemas.registry import Registry
 
@@ -78,7 +78,7 @@ def running_stack() -> Iterator[Servers]:
     _sweep(homes)
     stack = Stack(homes / str(os.getpid()), targets.artifacts_folder(), dict.fromkeys(DEFAULT_PORTS, 0))
     try:
-        yield Servers(**vars(stack.up(Report())))
+        yield Servers(**vars(stack.up()))
     finally:
         stack.down()
         shutil.rmtree(stack.home, ignore_errors=True)
