@@ -22,6 +22,7 @@ from processor.engine import Engine
 from processor.publisher import Publisher
 from processor.settings import LIVE_FACTORS, Settings
 from schemas import topics
+from schemas.timeframes import SECOND
 
 log = structlog.get_logger()
 TICK_S = 0.05
@@ -217,14 +218,21 @@ class Processor:
 
     def _look_at_ends(self) -> None:
         series = waiting = 0
+        now = time.time_ns() // 1000
+        behind = 0
         for number, partition in self._engine.partitions.items():
             tp = TP(self._status_topic, number)
             end = self._consumer.highwater(tp)
             partition.caught_up = end is not None and self._consumer.expected.get(tp, 0) >= end
             series += len(partition.series)
             waiting += len(partition.waiting)
+            clocks = [f.clock for f in partition.feeds.values() if f.epoch and not f.replay]
+            behind = max([behind, *(now - clock for clock in clocks)])
         telemetry.SERIES.set(series)
         telemetry.WAITING.set(waiting)
+        telemetry.BEHIND_SECONDS.set(behind / SECOND)
+        telemetry.FALLBACKS.set(self._engine.fallbacks)
+        telemetry.REREADS.set(self._consumer.rereads)
 
     async def _declare_silent(self, now: float) -> None:
         # A producer that has fallen silent is declared down IN the topic, by the partition's owner: that too is input.

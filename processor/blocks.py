@@ -44,6 +44,8 @@ class Blocks:
         self._blocks: dict[int, BlockDecoder] = {}
         self._single: Decoder[Any] = Decoder(self._record, schema_by_id)
         self._refusal = refusal(kind, ahead_us)
+        self.fallbacks = 0
+        """Blocks that had to be decoded record by record."""
 
     def __call__(self, messages: Sequence[Message]) -> tuple[pl.DataFrame | None, list[Refused]]:
         """Return the good records as columns, with ``key`` and ``offset`` in offset order, and the refused ones.
@@ -55,6 +57,7 @@ class Blocks:
         for schema_id, group in self._by_schema(messages, refused):
             frame = self._block(schema_id, group)
             if frame is None:
+                self.fallbacks += 1
                 frame = self._one_by_one(schema_id, group, refused)
             if frame is not None:
                 frames.append(frame)

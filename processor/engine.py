@@ -213,6 +213,11 @@ class Engine:
     # Output
 
     @property
+    def fallbacks(self) -> int:
+        """Blocks that had to be decoded record by record so far."""
+        return sum(b.fallbacks for b in self._blocks.values())
+
+    @property
     def pressing(self) -> bool:
         """True when something waits that must be sent at once: a closing, a gap change, a dead letter."""
         return bool(self._ready)

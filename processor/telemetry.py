@@ -9,8 +9,12 @@ DEAD_LETTERS = Counter("candlewick_processor_dead_letters_total", "Input refused
 LATE = Counter("candlewick_processor_late_total", "Records too old to enter a candle; rises = a source lags.", ["reason"])
 CANDLES = Counter("candlewick_processor_candles_total", "Candles published.", ["state"])
 GAPS = Counter("candlewick_processor_gaps_total", "Gap records published.", ["cause", "state"])
-FALLBACKS = Counter("candlewick_processor_block_fallbacks_total", "Blocks decoded record by record; rises = damaged input.")
-REREADS = Counter("candlewick_processor_rereads_total", "Re-seeks after a hole between batches; rises = rebalances lose fetches.")
+FALLBACKS = Gauge(
+    "candlewick_processor_block_fallbacks", "Blocks decoded record by record since the start; rises = damaged input."
+)
+REREADS = Gauge(
+    "candlewick_processor_rereads", "Re-seeks after a hole between batches since the start; rises = rebalances lose fetches."
+)
 FLUSH_SECONDS = Histogram("candlewick_processor_flush_seconds", "From taking outputs until Kafka has acknowledged all of them.")
 SNAPSHOT_BYTES = Counter("candlewick_processor_snapshot_bytes_total", "State written to the changelog.")
 SERIES = Gauge("candlewick_processor_series", "Series kept on this worker.")
