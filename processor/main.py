@@ -93,5 +93,5 @@ def main() -> None:
     # Millions of short-lived records a second would make the collector scan everything again and again.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    worker = faust.Worker(processor.app, loglevel="warning", quiet=False, redirect_stdouts=False)
+    worker = faust.Worker(processor.app, loglevel="warning", quiet=True, redirect_stdouts=False)
     worker.execute_from_commandline()
