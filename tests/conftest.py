@@ -14,7 +14,7 @@ def pytest_report_header():
 
 def pytest_collection_finish(session):
     if any("stack" in getattr(item, "fixturenames", ()) for item in session.items) and not session.config.option.collectonly:
-        support.download()
+        support.download(session.config.pluginmanager.get_plugin("terminalreporter").write_line)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +60,14 @@ def origin() -> str:
     return f"own servers on free ports of loopback, files in {targets.artifacts_folder()}"
 
 
-def download() -> None:
+def download(say: Callable[[str], None] = lambda _: None) -> None:
     """Fetch the servers' files if the stack will be ours and they are missing, so that no test's time limit includes it."""
     folder = targets.artifacts_folder()
-    if not os.environ.get(E2E[0]):
-        with artifacts.exclusively(folder):
+    if os.environ.get(E2E[0]):
+        return
+    with artifacts.exclusively(folder):
+        if todo := artifacts.missing(folder):
+            say(f"downloading the servers, {sum(todo.values()) / 1e6:.0f} MB, once")
             artifacts.install(folder, lambda _server, _bytes: None)
 
 
