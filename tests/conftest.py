@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support import oracles
 from tests.support import stack as support
 
 
@@ -25,6 +26,17 @@ def _no_settings_from_outside():
             if name.startswith(("CANDLEWICK_", "FINNHUB_")) and name != "CANDLEWICK_ARTIFACTS":
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def recorded_market_data():
+    """The folder of real recordings; where there are none, tests that compare with them are skipped and say so."""
+    try:
+        return oracles.data_folder()
+    except oracles.NoDataError as absent:
+        if os.environ.get(oracles.VARIABLE):
+            raise
+        pytest.skip(str(absent))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import candles_dataset, topic_name
-from tests.support import oracles
+from tests.support import synthetic
 from tests.support.services import (
     COMMAND,
     Service,
@@ -43,7 +43,7 @@ def services(settings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recording():
-    return oracles.recording("future-comex")
+    return synthetic.day()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from tests.support import oracles
 from tests.support.services import Service, bars_of, of_source, read_candles, read_gaps, replay
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400), pytest.mark.usefixtures("recorded_market_data")]
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 SETTINGS = {
@@ -29,7 +29,7 @@ def shuffled_source(name):
 
 
 @pytest.fixture(scope="module")
-def settings(make_space):
+def settings(recorded_market_data, make_space):
     return make_space(SETTINGS).env
 
 

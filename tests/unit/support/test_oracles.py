@@ -17,6 +17,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.usefixtures("recorded_market_data")
 @pytest.mark.parametrize("name", oracles.RECORDINGS)
 def test_naive_candles_of_the_lines_are_the_oracles_bars(name):
     recording = oracles.recording(name)
@@ -30,6 +31,7 @@ def test_naive_candles_of_the_lines_are_the_oracles_bars(name):
     assert recording.strangers(candles) == []
 
 
+@pytest.mark.usefixtures("recorded_market_data")
 @pytest.mark.parametrize("name", ["bequant", "dukascopy"])
 def test_order_of_the_lines_does_not_matter_because_they_carry_their_sequence(name):
     recording = oracles.recording(name)
@@ -39,6 +41,7 @@ def test_order_of_the_lines_does_not_matter_because_they_carry_their_sequence(na
     assert naive.candles("x", shuffled.lines) == naive.candles("x", recording.lines)
 
 
+@pytest.mark.usefixtures("recorded_market_data")
 def test_bequant_delivers_every_trade_four_times_and_late():
     recording = oracles.recording("bequant")
     lines = [json.loads(line) for line in recording.lines]
@@ -50,6 +53,7 @@ def test_bequant_delivers_every_trade_four_times_and_late():
     assert late == 3_896
 
 
+@pytest.mark.usefixtures("recorded_market_data")
 def test_numbers_of_lines_are_those_of_the_recordings():
     lines = {name: len(oracles.recording(name).lines) for name in ("fx-oanda", "future-comex", "dukascopy")}
     assert lines == {"fx-oanda": 147_247, "future-comex": 40_192 - 10, "dukascopy": 3_733}
