@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from processor.core.calendar import Sessions
 from schemas.records import Price
 from schemas.timeframes import BASE_US, HOUR, MINUTE, SECOND, Timeframe, parse_list
 
@@ -20,6 +21,8 @@ class CoreConfig:
     """How old at receipt a record may be and still enter a candle."""
     ahead_us: int = 60 * SECOND
     """How far event time may lie ahead of receipt: more means wrong units."""
+    sessions: Sessions = ()
+    """Market hours by instrument pattern; an instrument that none fits is always open."""
     generation: int = 0
     """Raised by hand when a rebuild must replace what is out (version rule)."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from processor.core.calendar import ALWAYS, Calendar, Interval, cut
 from processor.core.timeline import Loss
 from schemas.records import GapCause, GapState
 from schemas.timeframes import BASE_US
@@ -55,7 +56,9 @@ def version_of(start: int, end: int | None, state: GapState) -> int:
     return closed + {"filled": 2 * _FULL, "unfillable": _FULL}.get(state, 0)
 
 
-def pieces(low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Loss], ended: bool) -> list[Piece]:
+def pieces(
+    low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Loss], ended: bool, calendar: Calendar = ALWAYS
+) -> list[Piece]:
     """Return the gaps that begin at or after `low`, in order.
 
     Args:
@@ -63,6 +66,7 @@ def pieces(low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Los
         closed_to: 1m windows that end at or before it are closed.
         starts: sorted starts of the 1m windows that have records.
         losses: the disjoint timeline.
+        calendar: market hours, which tell market_closed from no_trades.
         ended: nothing is accounted for after `closed_to` (a finished replay), so silence does not last.
     """
     found = [
@@ -70,12 +74,15 @@ def pieces(low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Los
         for x in losses
         if x.start >= low and x.end > x.start
     ]
+    closed = calendar.closed(low, closed_to + BASE_US)
     for start, end in _silent_runs(floor_base(low), closed_to, starts):
-        found += _without_losses(max(start, low), end, losses)
+        for a, b in _without_losses(max(start, low), end, losses):
+            found += [Piece(x, y, "market_closed" if shut else "no_trades") for x, y, shut in cut(a, b, closed)]
     found.sort(key=lambda p: p.start)
     if not ended and _goes_on(closed_to, starts, losses):
+        now: GapCause = "market_closed" if any(a <= closed_to < b for a, b in closed) else "no_trades"
         for i, piece in enumerate(found):
-            if piece.cause == "no_trades" and piece.end == closed_to:
+            if piece.cause == now and piece.end == closed_to:
                 found[i] = piece._replace(end=None)
     return found
 
@@ -90,7 +97,7 @@ def _silent_runs(low: int, closed_to: int, starts: Sequence[int]) -> Iterator[tu
         at, i = following + BASE_US, i + 1
 
 
-def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Piece]:
+def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Interval]:
     at = start
     for loss in losses:
         if loss.start >= end:
@@ -99,12 +106,12 @@ def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Pi
         if loss.known_to <= at:
             continue
         if loss.start > at:
-            yield Piece(at, loss.start, "no_trades")
+            yield at, loss.start
         at = loss.known_to
         if at >= end:
             return
     if at < end:
-        yield Piece(at, end, "no_trades")
+        yield at, end
 
 
 def _goes_on(closed_to: int, starts: Sequence[int], losses: Sequence[Loss]) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 
+from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.gaps import FILLABLE, GapBook, Piece, floor_base, pieces
 from processor.core.ohlcv import UNIT, Partial, Window, share_lost_ppm, version_of
-from processor.core.timeline import BEFORE, Loss, lost_in, overlay
-from schemas.records import Candle, CandleReason, CandleState, Gap, GapState, Price, series_of
-from schemas.timeframes import BASE_US, Timeframe
+from processor.core.timeline import BEFORE, Loss, lost_in, overlay, within_hours
+from schemas.records import Candle, CandleReason, CandleState, Gap, GapState, Price, instrument_of, series_of
+from schemas.timeframes import BASE_US, WEEK, Timeframe
 
 Fit = Callable[["Series", int, int, Window | None, Partial], Partial | None]
 """Returns the part of a partial that a window (None: a fresh one) does not hold yet; see Partition."""
@@ -54,6 +55,7 @@ class Series:
         self.price: Price = price
         self.name = series_of(feed.source, symbol, price)
         self.partition = partition
+        self.calendar = calendar_of(config.sessions, instrument_of(feed.source, symbol))
         self.run = 0
         """Epoch of the replay's run its windows belong to; 0 for a live series."""
         self.begin()
@@ -100,6 +102,9 @@ class Series:
             losses = self.feed.losses_of(self.symbol)
             if self.good_from is not None:
                 losses = [*losses, Loss(BEFORE, self.good_from, "partial_start", self.good_from)]
+            if self.calendar.zone is not None:
+                since = min(x for x in (self.first, self.good_from, self.feed.clock) if x is not None)
+                losses = within_hours(losses, self.calendar, since - 2 * WEEK)
             self._timeline, self._timeline_of = overlay(losses), key
         return self._timeline
 
@@ -238,7 +243,7 @@ class Series:
     def _pieces(self, low: int) -> list[Piece]:
         assert self.first is not None
         losses = [x._replace(start=max(x.start, self.first)) for x in self.timeline() if x.end > self.first]
-        return pieces(low, floor_base(self.watermark), self.frames[self.config.base].starts, losses, self.ended)
+        return pieces(low, floor_base(self.watermark), self.frames[self.config.base].starts, losses, self.ended, self.calendar)
 
     def _gaps_from(self, moment: int) -> None:
         if self._gaps_due is None or moment < self._gaps_due:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from processor.core.calendar import Calendar
 from schemas.records import GapCause
 
 FOREVER = 1 << 62
@@ -64,6 +65,25 @@ def _without(piece: Loss, taken: Loss) -> Iterable[Loss]:
         yield piece._replace(end=taken.start, known_to=min(piece.known_to, taken.start))
     if taken.end < piece.end:
         yield piece._replace(start=taken.end, known_to=max(piece.known_to, taken.end))
+
+
+def within_hours(losses: Iterable[Loss], calendar: Calendar, since: int) -> list[Loss]:
+    """Return the losses without what falls outside market hours; one that lasts into the opening starts there.
+
+    Moments before `since` are left as they are: no window that is kept lies there.
+    """
+    kept: list[Loss] = []
+    for loss in losses:
+        closed = calendar.closed(max(loss.start, since), loss.known_to)
+        pieces = [loss]
+        for a, b in closed:
+            last = pieces.pop()
+            if last.start < a:
+                pieces.append(last._replace(end=a, known_to=min(last.known_to, a)))
+            if b < last.known_to:
+                pieces.append(last._replace(start=max(b, last.start)))
+        kept += pieces
+    return kept
 
 
 def lost_in(timeline: Sequence[Loss], start: int, end: int) -> tuple[int, GapCause]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from processor.core.calendar import Calendar
 from processor.core.config import CoreConfig
 from processor.core.fingerprint import identity, of_record
 from processor.core.partition import Partition
@@ -19,6 +21,9 @@ from tests.support.core import ZERO, columns_of
 
 CONFIG = CoreConfig(timeframes=parse_list("10s,1m,5m,1h"), horizon_us=20 * MINUTE)
 GOOD_FROM = ZERO + 22 * SECOND
+SHUT = model.Outage(ZERO + 10 * MINUTE, ZERO + 20 * MINUTE, "market_closed")
+HOURS = replace(CONFIG, sessions=(("sim:*", Calendar("test", "UTC", (4, time(0, 20)), (4, time(0, 10)))),))
+"""The same with ten minutes' market closing on that Friday."""
 STATES = {"down": "feed_down", "stale": "feed_stale", "stopping": "producer_down"}
 
 
@@ -173,10 +178,10 @@ thorough = settings(max_examples=300, deadline=None, suppress_health_check=[Heal
 
 
 @thorough
-@given(worlds(), plans)
-def test_law_2_3_7_8_content_does_not_depend_on_order_batches_or_crashes(world, plan):
-    plain = Reader(world).read_on().content()
-    other = Reader(world)
+@given(worlds(), plans, st.sampled_from([CONFIG, HOURS]))
+def test_law_2_3_7_8_content_does_not_depend_on_order_batches_or_crashes(world, plan, config):
+    plain = Reader(world, config).read_on().content()
+    other = Reader(world, config)
     for kind, number, live in plan:
         other.step(kind, number, live)
     candles, gaps = other.read_on().content()
@@ -185,16 +190,17 @@ def test_law_2_3_7_8_content_does_not_depend_on_order_batches_or_crashes(world, 
 
 
 @thorough
-@given(worlds())
-def test_law_1_2_6_candles_are_what_the_model_says(world):
-    reader = Reader(world).read_on()
+@given(worlds(), st.sampled_from([CONFIG, HOURS]))
+def test_law_1_2_6_candles_are_what_the_model_says(world, config):
+    reader = Reader(world, config).read_on()
+    outages = model.within_hours(world.outages, SHUT) if config is HOURS else world.outages
     kept = model.accepted(world.trades, CONFIG.horizon_us)
     assert reader.late == {i for i, t in enumerate(world.trades) if t not in kept}
     closed = world.end - CONFIG.lateness_us
     for timeframe in CONFIG.timeframes:
         if timeframe.us < MINUTE:
             continue
-        wanted = model.candles(kept, world.outages, GOOD_FROM, timeframe.us // MINUTE)
+        wanted = model.candles(kept, outages, GOOD_FROM, timeframe.us // MINUTE)
         wanted = {start: c for start, c in wanted.items() if start + timeframe.us <= closed}
         found = {start: c for (name, start), c in reader.candles.items() if name == timeframe.name}
         assert found.keys() == wanted.keys()
@@ -220,6 +226,16 @@ def test_law_4_5_every_minute_is_accounted_for_by_a_candle_or_one_gap_with_a_cau
     kept = model.accepted(world.trades, CONFIG.horizon_us)
     closed_to = (world.end - CONFIG.lateness_us) // MINUTE * MINUTE
     assert reader.gap_set() == model.gaps(kept, world.outages, GOOD_FROM, closed_to)
+
+
+@thorough
+@given(worlds())
+def test_law_4_5_holds_with_market_hours_where_nothing_is_lost_while_the_market_is_closed(world):
+    reader = Reader(world, HOURS).read_on()
+    kept = model.accepted(world.trades, CONFIG.horizon_us)
+    closed_to = (world.end - CONFIG.lateness_us) // MINUTE * MINUTE
+    outages = model.within_hours(world.outages, SHUT)
+    assert reader.gap_set() == model.gaps(kept, outages, GOOD_FROM, closed_to, SHUT)
 
 
 @thorough

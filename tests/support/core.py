@@ -18,8 +18,18 @@ ZERO = 20_000 * DAY
 """00:00 of the cases: a midnight UTC."""
 
 
+WEEKEND = {"fri": 20_063, "sat": 20_064, "sun": 20_065}
+"""Days of a weekend in winter: 6 to 8 December 2024."""
+
+
 def at(text: str) -> int:
-    """Return ``[hh:]mm:ss[.f]`` of the cases' clock as microseconds UTC; a leading minus reaches before midnight."""
+    """Return ``[hh:]mm:ss[.f]`` of the cases' clock as microseconds UTC.
+
+    A leading minus reaches before midnight; ``fri``, ``sat`` and ``sun`` before the time name the days of one weekend.
+    """
+    day, _, time = text.rpartition(" ")
+    if day:
+        return WEEKEND[day] * DAY + at(time) - ZERO
     sign = -1 if text.startswith("-") else 1
     parts = [float(p) for p in text.removeprefix("-").split(":")]
     seconds = sum(p * 60**i for i, p in enumerate(reversed(parts)))
@@ -30,6 +40,10 @@ def shown(time_us: int | None) -> str | None:
     """Return a time as ``mm:ss``, with a fraction where it has one."""
     if time_us is None:
         return None
+    for day, number in WEEKEND.items():
+        if number * DAY <= time_us < (number + 1) * DAY:
+            hour, minute = divmod((time_us - number * DAY) // (60 * SECOND), 60)
+            return f"{day} {hour:02d}:{minute:02d}:{time_us // SECOND % 60:02d}"
     seconds = (time_us - ZERO) / SECOND
     minutes, rest = divmod(seconds, 60)
     return f"{int(minutes):02d}:{rest:02.0f}" if rest == int(rest) else f"{int(minutes):02d}:{rest:g}"

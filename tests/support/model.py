@@ -81,7 +81,13 @@ def candles(trades: Sequence[Trade], outages: Sequence[Outage], good_from: int, 
     return found
 
 
-def gaps(trades: Sequence[Trade], outages: Sequence[Outage], good_from: int, closed_to: int) -> set[tuple[int, int | None, str]]:
+def gaps(
+    trades: Sequence[Trade],
+    outages: Sequence[Outage],
+    good_from: int,
+    closed_to: int,
+    shut: Outage | None = None,
+) -> set[tuple[int, int | None, str]]:
     """Return (from, to, cause) of every gap; `to` is None where silence still lasts at `closed_to`."""
     traded = {t.event_time // MINUTE for t in trades}
     first = min([good_from, *(t.event_time for t in trades)]) // MINUTE * MINUTE
@@ -89,22 +95,30 @@ def gaps(trades: Sequence[Trade], outages: Sequence[Outage], good_from: int, clo
     if first < good_from:
         found.add((first, good_from, "partial_start"))
     found |= {(max(o.start, first), o.end, o.cause) for o in outages if o.end > max(o.start, first)}
-    borders = sorted(
-        {
-            *range(first, closed_to + 1, MINUTE),
-            *(x for o in outages for x in (o.start, o.end) if first <= x <= closed_to),
-            good_from,
-        }
-    )
-    silent: list[tuple[int, int]] = []
+    hours = [] if shut is None else [shut]
+    edges = {x for o in (*outages, *hours) for x in (o.start, o.end) if first <= x <= closed_to}
+    borders = sorted({*range(first, closed_to + 1, MINUTE), *edges, good_from})
+    silent: list[tuple[int, int, str]] = []
     for a, b in pairwise(borders):
         if a // MINUTE in traded or b > closed_to or a < good_from or any(o.start <= a < o.end for o in outages):
             continue
-        if silent and silent[-1][1] == a:
-            silent[-1] = (silent[-1][0], b)
+        cause = "market_closed" if any(o.start <= a < o.end for o in hours) else "no_trades"
+        if silent and silent[-1][1:] == (a, cause):
+            silent[-1] = (silent[-1][0], b, cause)
         else:
-            silent.append((a, b))
-    for a, b in silent:
-        lasts = b == closed_to and closed_to // MINUTE not in traded and not any(o.start <= b < o.end for o in outages)
-        found.add((a, None if lasts else b, "no_trades"))
+            silent.append((a, b, cause))
+    now = "market_closed" if any(o.start <= closed_to < o.end for o in hours) else "no_trades"
+    for a, b, cause in silent:
+        empty = closed_to // MINUTE not in traded and not any(o.start <= b < o.end for o in outages)
+        found.add((a, None if b == closed_to and cause == now and empty else b, cause))
     return found
+
+
+def within_hours(outages: Sequence[Outage], shut: Outage) -> list[Outage]:
+    """Return the outages without what falls into `shut`."""
+    return [
+        Outage(max(o.start, a), min(o.end, b), o.cause)
+        for o in outages
+        for a, b in ((-(10**20), shut.start), (shut.end, 10**20))
+        if max(o.start, a) < min(o.end, b)
+    ]

@@ -6,6 +6,9 @@ from itertools import permutations
 
 import pytest
 
+from processor.core.calendar import parse_sessions
+from processor.core.config import CoreConfig
+from schemas.timeframes import parse_list
 from tests.support.core import Driven, shown
 
 
@@ -206,3 +209,21 @@ def test_a_restored_partition_tells_nothing_twice():
     core.crash()
     out = core.partition.take_out()
     assert (out.candles, out.gaps) == ([], [])
+
+
+def test_case_m_weekend():
+    core = Driven(config=CoreConfig(timeframes=parse_list("1m"), sessions=parse_sessions("sim:*=fx")))
+    core.status("fri 21:50:00", good_from="fri 21:40:00")
+    core.traded("fri 21:59:30")
+    core.status("fri 22:01:02", symbols=None, good_from="fri 21:40:00")
+    assert core.gaps_now()[-1] == ("fri 22:00:00", None, "market_closed")
+    core.status("sat 10:00:10", "down", good_until="sat 10:00:00", symbols=None, good_from="fri 21:40:00")
+    core.status("sat 12:00:01", good_from="sat 12:00:00", symbols=None)
+    core.status("sun 21:59:00", good_from="sat 12:00:00", symbols=None)
+    assert core.gaps_now()[-1] == ("fri 22:00:00", None, "market_closed")
+    core.status("sun 22:02:02", good_from="sat 12:00:00", symbols=None)
+    core.traded("sun 22:03:10")
+    assert core.gaps_now()[-2:] == [
+        ("fri 22:00:00", "sun 22:00:00", "market_closed"),
+        ("sun 22:00:00", "sun 22:03:00", "no_trades"),
+    ]
