@@ -38,7 +38,7 @@ def instant_us(text: str) -> int:
 
 def milliseconds(time_us: int) -> int | float:
     """Return microseconds as milliseconds: whole where they are, else with a fraction that keeps every microsecond."""
-    # Exact to the microsecond until the year 2255: a double holds 53 bits, and repr prints the shortest that reads back.
+    # Exact to the microsecond until the year 2245: a double holds 53 bits, and repr prints the shortest that reads back.
     return time_us // 1000 if time_us % 1000 == 0 else time_us / 1000
 
 

@@ -35,7 +35,7 @@ def test_an_instant_that_is_neither_is_refused():
         instant_us("yesterday")
 
 
-@given(st.integers(0, 9 * 10**15))
+@given(st.integers(0, 8_700 * 10**12))
 def test_milliseconds_keep_every_microsecond(time_us):
     text = repr(milliseconds(time_us))
     assert Decimal(text) * 1000 == time_us
