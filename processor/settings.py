@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from processor.core.calendar import Sessions, parse_sessions
 from processor.core.config import CoreConfig
 from schemas import environment, timeframes
 from schemas.records import Price
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     ahead_s: int = Field(default=60, ge=1, le=3600)
     live_ms: int = Field(default=250, ge=10, le=60_000)
     flush_ms: int = Field(default=500, ge=10, le=60_000)
+    sessions: Annotated[Sessions, NoDecode] = ()
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
@@ -54,6 +56,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r}: choose among mid, bid, ask")
         return names
 
+    @field_validator("sessions", mode="before")
+    @classmethod
+    def _sessions(cls, value: Any) -> Any:
+        return parse_sessions(value) if isinstance(value, str) else value
+
     @field_validator("kafka_options", mode="before")
     @classmethod
     def _options(cls, value: Any) -> Any:
@@ -72,6 +79,7 @@ class Settings(BaseSettings):
             lateness_us=self.lateness_ms * 1000,
             horizon_us=self.horizon_s * SECOND,
             ahead_us=self.ahead_s * SECOND,
+            sessions=self.sessions,
         )
 
 

@@ -29,6 +29,7 @@ SETTINGS: dict[str, str] = {
     "AHEAD_S": "How far a trade's event time may lie ahead of its receipt",
     "LIVE_MS": "Shortest period between live updates of the base timeframe",
     "FLUSH_MS": "Period of state snapshots and commits",
+    "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
     # sink
     "CASSANDRA": "Cassandra contact points, host:port[,host:port]",
