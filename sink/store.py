@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from struct import error as StructError  # noqa: N812 - the module's only exception
 from threading import Semaphore
 from typing import Any
 
@@ -16,10 +17,11 @@ from cassandra.policies import (
     HostStateListener,
     TokenAwarePolicy,
 )
-from cassandra.query import BatchStatement, BatchType
+from cassandra.query import BatchStatement, BatchType, BoundStatement
 
 from sink.batches import Batch, bound
 from sink.errors import FatalError
+from sink.packing import Packer, packed, packers
 from sink.tables import COLUMNS, candles_table, statements
 
 IN_FLIGHT = 128
@@ -46,6 +48,29 @@ class _Losses(HostStateListener):  # type: ignore[misc] # the driver has no type
         self.count += 1
 
 
+Failure = tuple[Batch, BaseException]
+
+
+class Flight:
+    """Writes under way; each is answered within the driver's timeout."""
+
+    def __init__(self) -> None:
+        self.failed: list[Failure] = []
+        self.sent = 0
+        self._ended = Semaphore(0)
+
+    def ended(self) -> None:
+        """One write was answered; called from the driver's thread."""
+        self._ended.release()
+
+    def wait(self) -> list[Failure]:
+        """Return, when all are answered, those that failed."""
+        for _ in range(self.sent):
+            self._ended.acquire()
+        self.sent = 0
+        return self.failed
+
+
 class Store:
     """A connected store; made by `Store.connect`."""
 
@@ -53,7 +78,7 @@ class Store:
         self._cluster = cluster
         self._session = session
         self._keyspace = keyspace
-        self._inserts: dict[str, Any] = {}
+        self._inserts: dict[str, tuple[Any, tuple[Packer, ...]]] = {}
         self._overrides: Any = None
         self._slots = Semaphore(IN_FLIGHT)
         self._losses = _Losses()
@@ -109,7 +134,8 @@ class Store:
                 f"{'; '.join(wrong)}: run `candlewick store apply` with the same CANDLEWICK_RETENTION_ settings as the sink"
             )
         for table, text in statements(self._keyspace, timeframes).items():
-            self._inserts[table] = self._session.prepare(text)
+            insert = self._session.prepare(text)
+            self._inserts[table] = insert, packers(c.type.typename for c in insert.column_metadata)
         self._overrides = self._session.prepare(f"SELECT series, timeframe, ttl_seconds FROM {self._keyspace}.retention")  # noqa: S608 - checked name
 
     def replicas(self) -> int:
@@ -127,31 +153,48 @@ class Store:
         """How often a node has gone away; what it acknowledged shortly before may be gone too."""
         return self._losses.count
 
-    def write(self, batches: Iterable[Batch], now_us: int) -> list[tuple[Batch, BaseException]]:
-        """Write `batches` and return, when all are answered, those that failed; `now_us` (UTC) sets the remaining lives."""
-        failed: list[tuple[Batch, BaseException]] = []
+    def begin(self, batches: Iterable[Batch], now_us: int) -> Flight:
+        """Hand `batches` to the driver and return while they fly; `now_us` (UTC) sets the remaining lives."""
+        flight = Flight()
         for batch in batches:
-            insert = self._inserts[batch[0].table]
             try:
-                statement = insert.bind(bound(batch[0], now_us)) if len(batch) == 1 else _batch(insert, batch, now_us)
-            except Exception as error:  # a value does not fit its column: TypeError, struct.error, OverflowError, ...
-                failed.append((batch, error))
+                statement = self._statement(batch, now_us)
+            except (ValueError, TypeError, StructError) as error:  # a value does not fit its column
+                flight.failed.append((batch, error))
                 continue
             self._slots.acquire()
-            self._send(statement, batch, failed)
-        for _ in range(IN_FLIGHT):  # each request ends within its timeout
-            self._slots.acquire()
-        self._slots.release(IN_FLIGHT)
-        return failed
+            self._send(statement, batch, flight)
+        return flight
 
-    def _send(self, statement: Any, batch: Batch, failed: list[tuple[Batch, BaseException]]) -> None:
+    def write(self, batches: Iterable[Batch], now_us: int) -> list[Failure]:
+        """Write `batches` and return, when all are answered, those that failed."""
+        return self.begin(batches, now_us).wait()
+
+    def _statement(self, batch: Batch, now_us: int) -> Any:
+        insert, columns = self._inserts[batch[0].table]
+        rows = []
+        for row in batch:
+            statement = BoundStatement(insert)
+            statement.values = packed(columns, bound(row, now_us))
+            rows.append(statement)
+        if len(rows) == 1:
+            return rows[0]
+        whole = BatchStatement(BatchType.UNLOGGED)
+        for statement in rows:
+            whole.add(statement)
+        return whole
+
+    def _send(self, statement: Any, batch: Batch, flight: Flight) -> None:
         def acknowledged(_rows: Any) -> None:
             self._slots.release()
+            flight.ended()
 
         def refused(error: BaseException) -> None:
-            failed.append((batch, error))
+            flight.failed.append((batch, error))
             self._slots.release()
+            flight.ended()
 
+        flight.sent += 1
         try:
             future = self._session.execute_async(statement)
         except Exception as error:  # the session refuses before sending
@@ -162,10 +205,3 @@ class Store:
     def close(self) -> None:
         """Close the session."""
         self._cluster.shutdown()
-
-
-def _batch(insert: Any, batch: Batch, now_us: int) -> BatchStatement:
-    statement = BatchStatement(BatchType.UNLOGGED)
-    for row in batch:
-        statement.add(insert, bound(row, now_us))
-    return statement

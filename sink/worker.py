@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random  # noqa: TID251 - jitter between retries, in a shell
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import structlog
@@ -20,16 +21,17 @@ from sink.consumer import Lane
 from sink.dead_letters import DeadLetters
 from sink.errors import FatalError, StoppedError
 from sink.mapping import Mapper, Poison, Work
+from sink.offsets import Span
 from sink.retention import Retention, variable_of
 from sink.retry import Verdict
 from sink.rows import TOO_FAR_AHEAD, position_row
-from sink.store import Store
+from sink.store import Flight, Store
 from sink.tables import Row
 from sink.telemetry import Telemetry
 
 _log = structlog.get_logger()
 FIRST_ROWS, BULK_ROWS = 500, 1000
-"""Records a turn and lane. Our choice: a turn full of trades takes 40 ms, which bounds what a candle waits."""
+"""Records a turn and lane. Our choice: a turn full of trades takes 30 ms, which bounds what a candle waits."""
 POLL_S = 0.025
 POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 60.0
 DRAIN_S = 10.0
@@ -44,6 +46,17 @@ class Lanes(NamedTuple):
     bulk: Lane
 
 
+class _Underway(NamedTuple):
+    """Records of one poll whose rows have been handed to the store."""
+
+    work: Work
+    spans: list[Span]
+    lane: Lane
+    batches: list[Batch]
+    flight: Flight
+    began_s: float
+
+
 class Worker:
     """Everything one sink process does after its start."""
 
@@ -56,6 +69,7 @@ class Worker:
         self._group = ""
         self._stop_s: float | None = None
         self._busy = self._paused = False
+        self._bulk_flight: _Underway | None = None
         self._losses, self._lost = store.losses, False
         self._due = {"positions": 0.0, "commit": 0.0, "overrides": 0.0}
         self._expired_said: set[tuple[str, object]] = set()
@@ -76,36 +90,49 @@ class Worker:
         while self._stop_s is None:
             self._turn()
             self.turn_s = time.monotonic()
+        self._land_bulk()
         self._report(idle=True)
 
     def _turn(self) -> None:
+        # Candles are waited for; of the bulk one portion is always under way, while candles come by and the next is mapped.
         first, spans = self._first.take(FIRST_ROWS, 0 if self._busy else POLL_S)
-        bulk, more = self._bulk.take(BULK_ROWS, 0)
-        self._busy = len(bulk) >= BULK_ROWS or len(first) >= FIRST_ROWS
-        if first or bulk:
-            self._write([*first, *bulk])
-            now_us = _now_us()
-            for span in spans:
-                self._first.offsets.done(span, now_us)
-            for span in more:
-                self._bulk.offsets.done(span, now_us)
+        if first:
+            self._land(self._launch(self._mapped(first), spans, self._first))
+        messages, spans = self._bulk.take(BULK_ROWS, 0)
+        work = self._mapped(messages) if messages else None
+        self._land_bulk()
+        if work is not None:
+            self._bulk_flight = self._launch(work, spans, self._bulk)
+        self._busy = len(messages) >= BULK_ROWS or len(first) >= FIRST_ROWS
         if self._lost or self._store.losses != self._losses:
             self._rewind()
-        self._report(idle=not (first or bulk))
+        self._report(idle=not (first or messages))
 
-    def _write(self, messages: list[Message]) -> None:
-        for topic in {m.topic() for m in messages}:
-            self._t.records.labels(topic).inc(sum(m.topic() == topic for m in messages))
-        work = self._mapped(messages)
-        poison = work.poison
+    def _launch(self, work: Work, spans: list[Span], lane: Lane) -> _Underway:
+        planned = plan(work.rows, _now_us())
+        self._t.coalesced.inc(planned.coalesced)
+        self._say_expired(planned.expired)
         began = time.monotonic()
-        poison += self._written(work.rows)
-        self._t.write_seconds.observe(time.monotonic() - began)
-        if work.newest_us is not None:
-            self._t.lag_seconds.observe(max(0.0, (_now_us() - work.newest_us) / 1e6))
-        self._bury(poison)
+        return _Underway(work, spans, lane, planned.batches, self._store.begin(planned.batches, _now_us()), began)
+
+    def _land(self, underway: _Underway) -> None:
+        refused = self._acknowledged(underway.batches, underway.flight)
+        self._t.write_seconds.observe(time.monotonic() - underway.began_s)
+        if underway.work.newest_us is not None:
+            self._t.lag_seconds.observe(max(0.0, (_now_us() - underway.work.newest_us) / 1e6))
+        self._bury([*underway.work.poison, *refused])
+        now_us = _now_us()
+        for span in underway.spans:
+            underway.lane.offsets.done(span, now_us)
+
+    def _land_bulk(self) -> None:
+        if self._bulk_flight is not None:
+            underway, self._bulk_flight = self._bulk_flight, None
+            self._land(underway)
 
     def _mapped(self, messages: list[Message]) -> Work:
+        for topic, count in Counter(m.topic() for m in messages).items():
+            self._t.records.labels(topic).inc(count)
         attempt = 0
         while True:
             try:
@@ -117,17 +144,13 @@ class Worker:
                 self._resume()
                 return work
 
-    def _written(self, rows: list[Row]) -> list[Poison]:
-        # Writes until every row is acknowledged or refused; returns the refused.
+    def _acknowledged(self, batches: list[Batch], flight: Flight) -> list[Poison]:
+        # Waits, and writes again, until every row is acknowledged or refused; returns the refused.
         guilty: list[Poison] = []
         attempt = 0
-        planned = plan(rows, _now_us())
-        self._t.coalesced.inc(planned.coalesced)
-        self._say_expired(planned.expired)
-        batches = planned.batches
         while batches:
             self._t.inflight.set(len(batches))
-            failed = self._store.write(batches, _now_us())
+            failed = flight.wait()
             self._count(batches, failed)
             batches, waiting = [], None
             for batch, error in failed:
@@ -148,9 +171,11 @@ class Worker:
                 self._t.cassandra_up.set(0)
                 self._wait(attempt, type(waiting).__name__, waiting)
                 attempt += 1
+            elif not failed:
+                self._t.cassandra_up.set(1)
+            if batches:
+                flight = self._store.begin(batches, _now_us())
         self._t.inflight.set(0)
-        if rows:
-            self._t.cassandra_up.set(1)
         self._resume()
         return guilty
 

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from schemas.timeframes import MINUTE
 from sink.batches import bound, plan
@@ -107,11 +107,11 @@ class Commits(RuleBasedStateMachine):
         self.next[partition] = first + count
         return self.offsets.take(partition, first, first + count), first
 
-    @rule(taken=spans)
+    @rule(taken=consumes(spans))
     def finish(self, taken):
         span, first = taken
         for offset in range(first, span.next_offset):
-            self.acknowledged[span.partition][offset] = self.now
+            self.acknowledged[span.partition].setdefault(offset, self.now)
         self.offsets.done(span, self.now)
 
     @rule(seconds=st.integers(1, 20))
@@ -139,6 +139,9 @@ class Commits(RuleBasedStateMachine):
         for partition, offset in self.offsets.rewind().items():
             assert offset <= self.next[partition]
             self.next[partition] = offset
+        # What was acknowledged and not committed may be gone.
+        for partition, acknowledged in self.acknowledged.items():
+            self.acknowledged[partition] = {o: at for o, at in acknowledged.items() if o < self.committed[partition]}
 
     @invariant()
     def never_past_what_is_acknowledged(self):
