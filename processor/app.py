@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from faust.types import TP
@@ -22,11 +25,26 @@ from processor.engine import Engine
 from processor.publisher import Publisher
 from processor.settings import LIVE_FACTORS, Settings
 from schemas import topics
+from schemas.records import Candle, Gap
 from schemas.timeframes import SECOND
 
 log = structlog.get_logger()
 TICK_S = 0.05
 """How often the flusher looks for what is due (our choice: a fifth of the live period)."""
+
+
+FLUSH_LIMIT_S = 45.0
+"""Age of the last flush at which a worker is not ready: a delivery may take 30 s (our choice)."""
+
+
+class Audience(Protocol):
+    """Who hears, in this process, what has been published."""
+
+    def own(self, partitions: Collection[int]) -> None:
+        """Hear which partitions are owned from now on."""
+
+    def published(self, records: Sequence[tuple[Candle | Gap, int, bytes]]) -> None:
+        """Hear what Kafka has acknowledged: (record, partition, its bytes)."""
 
 
 class Counters:
@@ -67,7 +85,25 @@ class Silence:
 class Processor:
     """Joins the Faust app, the engine and the publisher."""
 
-    def __init__(self, settings: Settings, engine: Engine, publisher: Publisher, partitions: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        publisher: Publisher,
+        partitions: int,
+        audience: Audience | None = None,
+        url: str = "",
+    ) -> None:
+        """Make an app that does not run yet.
+
+        Args:
+            settings: the service's.
+            engine: without partitions.
+            publisher: sends what the engine makes.
+            partitions: how many there are.
+            audience: told of everything published.
+            url: where this worker answers over HTTP; the group's other members learn it with each assignment.
+        """
         for package, wanted in PINNED.items():
             if version(package) != wanted:
                 raise RuntimeError(f"{package} is {version(package)}; the batch driver is made for {wanted} and reaches into it")
@@ -83,6 +119,12 @@ class Processor:
         self._silence: dict[tuple[int, str], Silence] = {}
         """By (partition, source)."""
         self.ready = False
+        self._audience = audience
+        self._assigned = False
+        self._flushed: float | None = None
+        self._behind_s = 0.0
+        # Faust tells members apart by their URL, so one that serves no HTTP needs a name too.
+        self._url = url or f"none:{socket.gethostname()}-{os.getpid()}"
         self.app = self._make_app(partitions)
 
     def _make_app(self, partitions: int) -> BatchApp:
@@ -96,7 +138,8 @@ class Processor:
             topic_disable_leader=True,
             topic_partitions=partitions,
             autodiscover=False,
-            web_enabled=False,
+            web_enabled=False,  # Faust's own pages show tables to anyone
+            canonical_url=self._url,
             worker_redirect_stdouts=False,
             stream_buffer_maxsize=16,  # counts batches
             stream_wait_empty=False,
@@ -128,10 +171,38 @@ class Processor:
     def _consumer(self) -> BatchConsumer:
         return cast(BatchConsumer, self.app.consumer)
 
+    # For the pages
+
+    def health(self) -> dict[str, Any]:
+        """Return whether this worker is `ready`, and why: partitions assigned and recovered, last flush, how far behind."""
+        age = None if self._flushed is None else time.monotonic() - self._flushed
+        working = self.ready and age is not None and age < FLUSH_LIMIT_S
+        return {
+            "ready": self._assigned and (working or not self._engine.partitions),
+            "assigned": self._assigned,
+            "partitions": sorted(self._engine.partitions),
+            "last_flush_age_s": None if age is None else round(age, 3),
+            "behind_s": round(self._behind_s, 3),
+        }
+
+    def owners(self) -> dict[int, str]:
+        """Return the URL of every partition's owner, as the last assignment of the group says."""
+        changelog = topics.changelog_name(self._settings.topic_prefix)
+        members = self.app.assignor.tables_metadata()
+        return {number: str(url) for url, owned in members.items() for number in owned.get(changelog, ())}
+
+    def owned(self) -> list[int]:
+        """Return the partitions that are this worker's, recovered."""
+        return sorted(self._engine.partitions) if self._assigned else []
+
+    def series(self) -> list[str]:
+        """Return the series kept on this worker."""
+        return [name for partition in self._engine.partitions.values() for name in partition.series]
+
     # Rebalance
 
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
-        self.ready = False
+        self.ready = self._assigned = False
         async with self._flushing:  # a flush under way ends first: the next owner must find its state
             self._engine.release()
         log.info("partitions.revoked", partitions=sorted({tp.partition for tp in revoked}))
@@ -140,6 +211,10 @@ class Processor:
         numbers = sorted({tp.partition for tp in self._consumer.assignment() if tp.topic in self.app.batch_topics})
         async with self._flushing:
             self._engine.assign(dict(self._table.data), numbers)
+        self._assigned = True
+        self._flushed = None
+        if self._audience is not None:
+            self._audience.own(numbers)
         telemetry.PARTITIONS.set(len(numbers))
         restored = sum(len(p.series) for p in self._engine.partitions.values())
         log.info("partitions.assigned", partitions=numbers, series_restored=restored)
@@ -210,11 +285,14 @@ class Processor:
             if outgoing.outputs:
                 await self._publisher.send(outgoing.outputs)
                 telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
+            if self._audience is not None and outgoing.records:
+                self._audience.published(outgoing.records)
             if outgoing.state:
                 telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
                 await self._publisher.send(outgoing.state)
             for (topic, number), following in outgoing.done.items():
                 self._consumer.processed(TP(topic, number), following)
+            self._flushed = time.monotonic()
 
     def _look_at_ends(self) -> None:
         series = waiting = 0
@@ -230,7 +308,8 @@ class Processor:
             behind = max([behind, *(now - clock for clock in clocks)])
         telemetry.SERIES.set(series)
         telemetry.WAITING.set(waiting)
-        telemetry.BEHIND_SECONDS.set(behind / SECOND)
+        self._behind_s = behind / SECOND
+        telemetry.BEHIND_SECONDS.set(self._behind_s)
         telemetry.FALLBACKS.set(self._engine.fallbacks)
         telemetry.REREADS.set(self._consumer.rereads)
 

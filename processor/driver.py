@@ -9,7 +9,7 @@ The classes override private parts of faust-streaming, mode and aiokafka, which 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
 import faust
@@ -160,6 +160,12 @@ class BatchApp(faust.App):
     """A Faust app on the batch driver. Set `batch_topics` before it starts."""
 
     batch_topics: frozenset[str] = frozenset()
+    early: tuple[Any, ...] = ()
+    """Services that start before the group is joined and end last."""
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """Return what starts with the app, in order."""
+        return [*self.early, *super().on_init_dependencies()]
 
     def seeked(self, positions: dict[TP, int]) -> None:
         """Called after every seek with the offsets that are read next; for the owner to override."""

@@ -41,6 +41,8 @@ class Outgoing:
     state: list[Send] = field(default_factory=list)
     done: dict[tuple[str, int], int] = field(default_factory=dict)
     """(topic, partition) -> next offset: everything below is in `outputs` and `state`."""
+    records: list[tuple[Candle | Gap, int, bytes]] = field(default_factory=list)
+    """The candles and gaps among `outputs`, with partition and bytes: for readers of this process."""
 
 
 class Counters(Protocol):
@@ -97,6 +99,7 @@ class Engine:
         self._encode_gap = Encoder(Gap, ids["gaps"])
         self._encode_status = Encoder(FeedStatus, ids["feed-status"])
         self._ready: list[Send] = []
+        self._made: list[tuple[Candle | Gap, int, bytes]] = []
         self._read: dict[tuple[str, int], int] = {}
 
     # Ownership
@@ -104,6 +107,7 @@ class Engine:
     def assign(self, state: dict[bytes, bytes], numbers: Iterable[int]) -> None:
         """Become the owner of exactly these partitions, restored from the changelog's latest records of all partitions."""
         self._ready.clear()
+        self._made.clear()
         self._read = {}
         self.partitions = {number: load(self.config, number, state) for number in numbers}
 
@@ -119,6 +123,7 @@ class Engine:
         """Own nothing: what was not flushed will be read again by the next owner."""
         self.partitions = {}
         self._ready.clear()
+        self._made.clear()
         self._read = {}
 
     # Input
@@ -182,12 +187,14 @@ class Engine:
     def _publish(self, partition: Partition, out: Outbox) -> None:
         number = partition.number
         for c in out.candles:
-            self._ready.append(
-                Send(self._candle_topics[c.timeframe], number, c.series.encode(), self._encode_candle[c.timeframe](c))
-            )
+            value = self._encode_candle[c.timeframe](c)
+            self._ready.append(Send(self._candle_topics[c.timeframe], number, c.series.encode(), value))
+            self._made.append((c, number, value))
             self._counters.candle(c.state, 1)
         for g in out.gaps:
-            self._ready.append(Send(self._gaps_topic, number, g.series.encode(), self._encode_gap(g)))
+            value = self._encode_gap(g)
+            self._ready.append(Send(self._gaps_topic, number, g.series.encode(), value))
+            self._made.append((g, number, value))
             self._counters.gap(g.cause, g.state)
 
     def _dead(self, topic: str, number: int, messages: Sequence[Message], refused: Sequence[Refused]) -> None:
@@ -230,16 +237,16 @@ class Engine:
             with_state: whether to take state and offsets too.
             now: wall clock, microseconds.
         """
-        outgoing = Outgoing(outputs=self._ready)
-        self._ready = []
+        outgoing = Outgoing(outputs=self._ready, records=self._made)
+        self._ready, self._made = [], []
         for partition in self.partitions.values():
             if live:
                 candles = partition.take_live(live, now)
                 self._counters.candle("live", len(candles))
-                outgoing.outputs += [
-                    Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), self._encode_live(c))
-                    for c in candles
-                ]
+                for c in candles:
+                    value = self._encode_live(c)
+                    outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
+                    outgoing.records.append((c, partition.number, value))
             if with_state:
                 outgoing.state += [Send(self._changelog, partition.number, k, v) for k, v in dump(partition)]
         if with_state:

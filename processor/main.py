@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
 import sys
 from importlib.metadata import version
 
@@ -11,12 +12,16 @@ import faust
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from prometheus_client import start_http_server
 
 from processor.app import Counters, Processor
+from processor.cache import Cache
 from processor.engine import Engine
+from processor.events import Hub
+from processor.hot import Hot
 from processor.publisher import Publisher
 from processor.settings import Settings, SettingsError, read
+from processor.warm import Reader
+from processor.web import Web
 from schemas import topics
 from schemas.avro import schema_text
 from schemas.registry import Registry, RegistryError
@@ -69,6 +74,21 @@ def _schema_ids(settings: Settings, registry: Registry) -> dict[str, int]:
     return ids
 
 
+def _listener(settings: Settings) -> socket.socket | None:
+    if settings.metrics_port is None:
+        return None
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    try:
+        return socket.create_server((settings.http_host, settings.metrics_port), family=family)
+    except OSError as error:
+        raise StartError(f"cannot listen on {settings.http_host} port {settings.metrics_port}: {error}") from error
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    return (settings.advertised_url or f"http://{host}:{listener.getsockname()[1]}").rstrip("/")
+
+
 def main() -> None:
     """Run until told to stop. Exits 2 on wrong settings, 1 on what else is fatal."""
     _configure_logs()
@@ -77,6 +97,7 @@ def main() -> None:
         partitions = _partitions(settings)
         registry = Registry(settings.registry)
         ids = _schema_ids(settings, registry)
+        listener = _listener(settings)
     except SettingsError as error:
         log.error("settings.refused", error=str(error))
         sys.exit(2)
@@ -86,12 +107,23 @@ def main() -> None:
     service = f"processor {version('candlewick')}"
     engine = Engine(settings.core(), settings.topic_prefix, ids, registry.schema_by_id, Counters(), service)
     publisher = Publisher(settings.kafka, settings.kafka_options)
-    processor = Processor(settings, engine, publisher, partitions)
-    if settings.metrics_port is not None:
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    if listener is None:
+        processor = Processor(settings, engine, publisher, partitions)
+    else:
+        hot = Hot(
+            Cache(settings.cache_mb << 20),
+            Hub(),
+            lambda read: Reader(settings.kafka, settings.kafka_options, read),
+            registry.schema_by_id,
+            settings.topic_prefix,
+            settings.timeframes,
+        )
+        processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener))
+        processor.app.early = (Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions),)
     log.info("processor.started", kafka=settings.kafka, timeframes=[t.name for t in settings.timeframes], partitions=partitions)
     # Millions of short-lived records a second would make the collector scan everything again and again.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
     worker = faust.Worker(processor.app, loglevel="warning", quiet=True, redirect_stdouts=False)
+    worker.spinner = None  # it would hide the cursor with bytes in the log, terminal or not
     worker.execute_from_commandline()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processor.core.calendar import Sessions, parse_sessions
@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     sessions: Annotated[Sessions, NoDecode] = ()
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    http_host: str = "127.0.0.1"
+    advertised_url: str = Field(default="", pattern=r"^(https?://[^/?#@\s]+/?)?$")
+    cache_mb: int = Field(default=256, ge=1, le=65536)
 
     @field_validator("timeframes", mode="before")
     @classmethod
@@ -70,6 +73,12 @@ class Settings(BaseSettings):
     @classmethod
     def _port(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.http_host in {"0.0.0.0", "::", ""} and not self.advertised_url:  # noqa: S104  # compared with, not bound to
+            raise ValueError(f"HTTP_HOST {self.http_host!r} is no address that other workers can call: set ADVERTISED_URL")
+        return self
 
     def core(self) -> CoreConfig:
         """Return what the core is told, in microseconds."""

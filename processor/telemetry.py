@@ -21,3 +21,17 @@ SERIES = Gauge("candlewick_processor_series", "Series kept on this worker.")
 PARTITIONS = Gauge("candlewick_processor_partitions", "Partitions owned by this worker.")
 BEHIND_SECONDS = Gauge("candlewick_processor_behind_seconds", "Wall clock minus the watermark of the slowest live feed.")
 WAITING = Gauge("candlewick_processor_waiting_statuses", "Statuses whose records are not processed yet; grows = data lags.")
+CACHE_BYTES = Gauge("candlewick_processor_cache_bytes", "Memory of the hot cache, by our estimate; bounded by CACHE_MB.")
+CACHE_RECORDS = Gauge("candlewick_processor_cache_records", "Candles and gaps in the hot cache.")
+CACHE_EVICTIONS = Gauge(
+    "candlewick_processor_cache_evictions", "Entries given up to the byte budget since the start; rises = CACHE_MB is small."
+)
+CACHE_PENDING = Gauge(
+    "candlewick_processor_cache_pending_partitions", "Partitions not read back into the cache yet; 0 = the cache is rebuilt."
+)
+CACHE_REBUILD_SECONDS = Gauge("candlewick_processor_cache_rebuild_seconds", "How long the last rebuild of the cache took.")
+REQUESTS = Counter("candlewick_processor_http_requests_total", "Questions answered over HTTP.", ["page", "status"])
+EVENT_CLIENTS = Gauge("candlewick_processor_event_clients", "Open streams of live changes.")
+EVENT_CLIENTS_DROPPED = Counter(
+    "candlewick_processor_event_clients_dropped_total", "Streams cut because their reader did not keep up."
+)

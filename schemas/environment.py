@@ -31,6 +31,9 @@ SETTINGS: dict[str, str] = {
     "FLUSH_MS": "Period of state snapshots and commits",
     "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
+    "HTTP_HOST": "Address the processor's pages listen on; they are open to whoever reaches them",
+    "ADVERTISED_URL": "Where other processors reach these pages; empty = http://HTTP_HOST:METRICS_PORT",
+    "CACHE_MB": "Memory for the newest candles and gaps that the processor's pages answer from",
     # sink
     "CASSANDRA": "Cassandra contact points, host:port[,host:port]",
     "KEYSPACE": "Cassandra keyspace",
