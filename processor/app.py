@@ -1,7 +1,8 @@
 """SHELL (Kafka, through Faust). The processor as a Faust app: batches into the engine, its output to Kafka, then offsets.
 
-One flush at a time, in three steps: outputs are acknowledged, then state, then the offsets of exactly that state are given
-to be committed. A crash between any two repeats work and loses nothing.
+One flush at a time, in three steps: outputs are acknowledged, then state, then the offsets of exactly that state are
+committed. A crash between any two repeats work and loses nothing. Nothing is written without a lease (`processor.ownership`).
+Before partitions go, at a rebalance or at the end, a last flush spares the next owner the reading again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol, cast
@@ -19,9 +21,10 @@ from typing import Any, Protocol, cast
 import structlog
 from faust.types import TP
 
-from processor import fetch, telemetry
-from processor.driver import PINNED, BatchApp, BatchConsumer
+from processor import changelog, fetch, telemetry
+from processor.driver import PINNED, BatchApp, BatchConsumer, BatchTables
 from processor.engine import Engine
+from processor.ownership import SESSION_S, LostError, Ownership
 from processor.publisher import Publisher
 from processor.settings import LIVE_FACTORS, Settings
 from schemas import topics
@@ -31,6 +34,8 @@ from schemas.timeframes import SECOND
 log = structlog.get_logger()
 TICK_S = 0.05
 """How often the flusher looks for what is due (our choice: a fifth of the live period)."""
+AWAKE_S = 0.5
+"""A longer time between two looks is no silence of anybody: this process, or Kafka, was not there to hear."""
 
 
 FLUSH_LIMIT_S = 45.0
@@ -73,7 +78,7 @@ class Counters:
 
 @dataclass
 class Silence:
-    """How long a source has said nothing itself; times are monotonic seconds."""
+    """How long a source has said nothing itself; times are seconds of being awake."""
 
     offset: int
     """Of the newest status seen, whoever wrote it."""
@@ -116,6 +121,12 @@ class Processor:
         self._flushing = asyncio.Lock()
         self._last_live = [0.0] * len(settings.timeframes)
         self._last_state = 0.0
+        self._awake = 0.0
+        self._ownership = Ownership(self._commit)
+        self._given_up = threading.Event()
+        """Ends the reading of state for an assignment that is no longer the one."""
+        self._parted = -1
+        """Generation of the group whose partitions were last given up."""
         self._silence: dict[tuple[int, str], Silence] = {}
         """By (partition, source)."""
         self.ready = False
@@ -145,10 +156,9 @@ class Processor:
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=4 << 20,
-            broker_commit_interval=0.5,
             broker_commit_every=1_000_000,
-            broker_session_timeout=15,  # a killed worker is replaced this soon; heartbeats come from a thread of their own
-            broker_heartbeat_interval=3,
+            broker_session_timeout=SESSION_S,  # a killed worker is replaced this soon; heartbeats come from a thread of their own
+            broker_heartbeat_interval=1,  # also how soon a member hears that another joined
             broker_rebalance_timeout=60,
             broker_request_timeout=90,
             broker_max_poll_interval=300,
@@ -156,15 +166,17 @@ class Processor:
             producer_linger=0.02,
             producer_request_timeout=60,
             table_standby_replicas=0,
+            TableManager=BatchTables,
         )
         app.batch_topics = frozenset(self._inputs)
         fetch.install(app.batch_topics)
         app.seeked = self._seeked  # type: ignore[method-assign]  # the hook is meant for this
         stream = app.topic(*self._inputs, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        self._table = app.Table("state", key_type=bytes, value_type=bytes, on_recover=self._recovered)
+        app.Table("state", key_type=bytes, value_type=bytes, on_recover=self._recovered)
         app.agent(stream, name="batches")(self._run)
         app.task(self._flush_forever)
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]  # Faust passes `revoked`
+        app.on_before_shutdown.connect(self._leaving)
         return app
 
     @property
@@ -202,30 +214,68 @@ class Processor:
     # Rebalance
 
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
-        self.ready = self._assigned = False
-        async with self._flushing:  # a flush under way ends first: the next owner must find its state
-            self._engine.release()
+        await self._part()
         log.info("partitions.revoked", partitions=sorted({tp.partition for tp in revoked}))
 
-    async def _recovered(self) -> None:
-        numbers = sorted({tp.partition for tp in self._consumer.assignment() if tp.topic in self.app.batch_topics})
+    async def _leaving(self, *_: Any, **__: Any) -> None:
+        await self._part()
+        log.info("processor.stopped")
+
+    async def _part(self) -> None:
+        # Kafka waits for this before it gives the partitions to another, so that one finds everything done.
+        self._given_up.set()
+        self._parted = self.app.consumer_generation_id
         async with self._flushing:
-            self._engine.assign(dict(self._table.data), numbers)
+            if self.ready:
+                try:
+                    await self._write(set(), with_state=True)
+                except LostError as error:
+                    log.warning("flush.given_up", reason=str(error))
+            self.ready = self._assigned = False
+            self._engine.release()
+
+    async def _recovered(self) -> None:
+        if self.app.consumer_generation_id == self._parted:
+            return  # late: these partitions are gone already, and the next assignment is on its way
+        self._given_up = given_up = threading.Event()
+        s = self._settings
+        numbers = sorted({tp.partition for tp in self._consumer.assignment() if tp.topic in self.app.batch_topics})
+        began = time.monotonic()
+        try:
+            topic = topics.changelog_name(s.topic_prefix)
+            states = await asyncio.to_thread(changelog.read, s.kafka, s.kafka_options, topic, numbers, given_up)
+            if states is None:
+                return
+            records = sum(map(len, states.values()))
+            partitions = await asyncio.to_thread(self._engine.restored, states)
+        except Exception as error:
+            log.exception("state.unreadable")
+            await self.app.crash(error)
+            raise
+        async with self._flushing:
+            if given_up.is_set():
+                return
+            self._engine.assign(partitions)
         self._assigned = True
         self._flushed = None
         if self._audience is not None:
             self._audience.own(numbers)
         telemetry.PARTITIONS.set(len(numbers))
         restored = sum(len(p.series) for p in self._engine.partitions.values())
-        log.info("partitions.assigned", partitions=numbers, series_restored=restored)
+        seconds = round(time.monotonic() - began, 2)
+        log.info("partitions.assigned", partitions=numbers, series_restored=restored, state_records=records, seconds=seconds)
 
     def _seeked(self, positions: dict[TP, int]) -> None:
-        if not self._engine.partitions:
+        if self.ready or {tp.partition for tp in positions} != set(self._engine.partitions):
             return  # a seek during a rebalance: the one that counts comes after recovery
         for tp, offset in positions.items():
             self._engine.seek(tp.topic, tp.partition, offset)
+        self._ownership.begin(positions)
         self._silence.clear()
         self.ready = True
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return await self._consumer.commit_now(offsets)
 
     # Input
 
@@ -242,6 +292,7 @@ class Processor:
                 event.ack()
                 await asyncio.sleep(0)
             except Exception as error:
+                self.ready = False  # half a batch is in memory
                 log.exception("batch.failed")
                 await self.app.crash(error)
                 raise
@@ -249,15 +300,24 @@ class Processor:
     # Output
 
     async def _flush_forever(self) -> None:
+        looked = time.monotonic()
         while not self.app.should_stop:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), TICK_S)
             self._due.clear()
+            before, looked = looked, time.monotonic()
+            self._awake += min(looked - before, AWAKE_S)
             if not self.ready:
                 continue
             try:
                 await self._flush()
+            except LostError:
+                # Heartbeats meet the same refusal and Faust joins again, which assigns everything anew.
+                log.warning("partitions.lost")
+                self.ready = False
+                self._engine.release()
             except Exception as error:
+                self.ready = False
                 log.exception("flush.failed")
                 await self.app.crash(error)
                 raise
@@ -276,23 +336,45 @@ class Processor:
             if not self.ready:
                 return
             began = time.monotonic()
+            if not self._ownership.fresh():
+                try:
+                    await self._ownership.confirm()
+                except TimeoutError:
+                    log.warning("kafka.silent", seconds=round(time.monotonic() - began, 1))
+                    return  # all stays in memory until it answers
             self._look_at_ends()
-            await self._declare_silent(began)
+            await self._declare_silent(self._awake)
             with_state = began - self._last_state >= self._settings.flush_ms / 1000
             if with_state:
                 self._last_state = began
-            outgoing = self._engine.outgoing(live=self._live_due(began), with_state=with_state, now=time.time_ns() // 1000)
-            if outgoing.outputs:
-                await self._publisher.send(outgoing.outputs)
-                telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
-            if self._audience is not None and outgoing.records:
-                self._audience.published(outgoing.records)
-            if outgoing.state:
-                telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
-                await self._publisher.send(outgoing.state)
-            for (topic, number), following in outgoing.done.items():
-                self._consumer.processed(TP(topic, number), following)
-            self._flushed = time.monotonic()
+            await self._write(self._live_due(began), with_state=with_state)
+
+    async def _write(self, live: set[int], *, with_state: bool) -> None:
+        try:
+            await self._write_all(live, with_state=with_state)
+        except BaseException:
+            self.ready = False  # taken out of the engine and perhaps not written: nothing after it may be
+            raise
+
+    async def _write_all(self, live: set[int], *, with_state: bool) -> None:
+        began = time.monotonic()
+        outgoing = self._engine.outgoing(live=live, with_state=with_state, now=time.time_ns() // 1000)
+        if outgoing.outputs:
+            await self._publisher.send(outgoing.outputs, self._ownership)
+            telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
+        if self._audience is not None and outgoing.records:
+            self._audience.published(outgoing.records)
+        if outgoing.state:
+            telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
+            await self._publisher.send(outgoing.state, self._ownership)
+        if with_state:
+            # Also where nothing is new: a commit that succeeds is the lease for what is written next.
+            done = {TP(topic, number): following for (topic, number), following in outgoing.done.items()}
+            try:
+                await self._ownership.confirm(done)
+            except TimeoutError:
+                log.warning("kafka.silent", while_="committing")  # all is written; offsets are committed with the next flush
+        self._flushed = time.monotonic()
 
     def _look_at_ends(self) -> None:
         series = waiting = 0
@@ -315,7 +397,7 @@ class Processor:
 
     async def _declare_silent(self, now: float) -> None:
         # A producer that has fallen silent is declared down IN the topic, by the partition's owner: that too is input.
-        declared = []
+        found: list[tuple[int, str]] = []
         for number, partition in self._engine.partitions.items():
             waiting = {status.source for _, status in partition.waiting}
             for source, feed in partition.feeds.items():
@@ -326,8 +408,16 @@ class Processor:
                 silent = partition.caught_up and now - silence.since >= self._settings.producer_silent_s
                 if silent and now - silence.declared >= 1.0:
                     silence.declared = now
-                    message = self._engine.producer_down(number, source, time.time_ns() // 1000)
-                    if message is not None:
-                        declared.append(message)
-        if declared:
-            await self._publisher.send(declared)
+                    found.append((number, source))
+        if not found:
+            return
+        # Kafka's word, now, that nothing came: what was last fetched may be old.
+        ends = await self._consumer.highwaters(*{TP(self._status_topic, number) for number, _ in found})
+        heard = {number for number in self._engine.partitions if self._is_read(number, ends)}
+        clock = time.time_ns() // 1000
+        messages = [self._engine.producer_down(number, source, clock) for number, source in found if number in heard]
+        await self._publisher.send([m for m in messages if m is not None], self._ownership)
+
+    def _is_read(self, number: int, ends: Mapping[TP, int]) -> bool:
+        tp = TP(self._status_topic, number)
+        return tp in ends and self._consumer.expected.get(tp, 0) >= ends[tp]

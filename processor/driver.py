@@ -1,18 +1,22 @@
 """SHELL (Kafka, through Faust). Faust's aiokafka driver, handing over one event per partition and fetch instead of one a record.
 
 Stock Faust spends 145-290 us of CPU a record on its way to the agent; a list of records costs that once. Three rules make it
-sound where stock Faust is not: every window's state says which offsets it holds, only offsets whose effects are acknowledged are
-committed (`processed`), and a batch must continue where the last one ended (`check`).
+sound where stock Faust is not: every window's state says which offsets it holds, offsets are committed only by `commit_now`, once
+their effects are acknowledged, and a batch must continue where the last one ended (`check`).
+
+Membership and assignment are Faust's; its table is empty and exists for the sake of its assignor. State is read by the processor.
 
 The classes override private parts of faust-streaming, mode and aiokafka, which are therefore pinned exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, cast
 
 import faust
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -39,7 +43,6 @@ class BatchConsumer(driver.Consumer):
         self.rereads = 0
         self._seeks: dict[TP, int] = {}
         self._hole_at: dict[TP, int] = {}
-        self._done: dict[TP, int] = {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  # Faust's signature
         """Yield one message a partition, whose value is the `Batch` of its records."""
@@ -96,7 +99,6 @@ class BatchConsumer(driver.Consumer):
             committed = self._committed_offset.get(tp)
             self.expected[tp] = max(committed or 0, first.get(tp) or 0)
             self._seeks[tp] = self._seeks.get(tp, 0) + 1
-            self._done.pop(tp, None)
         cast(BatchApp, self.app).seeked({tp: self.expected[tp] for tp in mine})
 
     async def check(self, tp: TP, batch: Batch) -> bool:
@@ -124,36 +126,49 @@ class BatchConsumer(driver.Consumer):
         """Note that everything below `following` is in memory: the next batch begins there."""
         self.expected[tp] = max(self.expected.get(tp, 0), following)
 
-    def processed(self, tp: TP, following: int) -> None:
-        """Note that the effects of everything below `following` are acknowledged: it may be committed."""
-        self._done[tp] = max(self._done.get(tp, 0), following)
+    async def commit_now(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit offsets of batch topics; False where some are not ours or the group has another generation."""
+        if not self.assignment().issuperset(offsets):
+            return False
+        return bool(await self._commit(offsets))
 
     def _new_offset(self, tp: TP) -> int | None:
-        # The only thing ever committed for batch topics.
+        # Faust's own commits: never for batch topics, which `commit_now` does.
         if tp.topic not in self.batch_topics:
             result: int | None = super()._new_offset(tp)
             return result
         self._acked[tp].clear()
         self._acked_index[tp].clear()
-        return self._done.get(tp)
-
-    def _should_commit(self, tp: TP, offset: int) -> bool:
-        # Faust looks the committed offset up with [], which fails for a partition that was just revoked.
-        committed = self._committed_offset.get(tp)
-        return committed is None or offset > committed
-
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        yielded = set()
-        for tp in super()._filter_tps_with_pending_acks(topics):
-            yielded.add(tp)
-            yield tp
-        for tp in list(self._done):
-            if tp not in yielded and tp in self._committed_offset:
-                yield tp
+        return None
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.batch_topics:
             await super()._add_gap(tp, offset_from, offset_to)
+
+
+class StateElsewhere(Recovery):
+    """Faust's recovery with nothing to read: the order of its steps at an assignment is kept, the records are not its own."""
+
+    def need_recovery(self) -> bool:
+        """Return False."""
+        return False
+
+
+class BatchTables(TableManager):
+    """Tables whose recovery reads nothing, and that are all declared before the start."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """Recovery service used by this table manager."""
+        if self._recovery is None:
+            self._recovery = StateElsewhere(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Start without the second that Faust waits for tables declared late."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class BatchApp(faust.App):

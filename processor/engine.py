@@ -6,7 +6,7 @@ says so, so offsets never run ahead of deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -104,12 +104,16 @@ class Engine:
 
     # Ownership
 
-    def assign(self, state: dict[bytes, bytes], numbers: Iterable[int]) -> None:
-        """Become the owner of exactly these partitions, restored from the changelog's latest records of all partitions."""
+    def restored(self, states: Mapping[int, dict[bytes, bytes]]) -> dict[int, Partition]:
+        """Return partitions made from the changelog's latest records of each. Touches nothing of this: good for a thread."""
+        return {number: load(self.config, number, state) for number, state in states.items()}
+
+    def assign(self, partitions: dict[int, Partition]) -> None:
+        """Become the owner of exactly these partitions."""
         self._ready.clear()
         self._made.clear()
         self._read = {}
-        self.partitions = {number: load(self.config, number, state) for number in numbers}
+        self.partitions = partitions
 
     def seek(self, topic: str, number: int, offset: int) -> None:
         """Note where an input is read from, once after `assign`; later seeks go back to what is in memory already."""

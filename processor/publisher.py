@@ -5,14 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processor.engine import Send
+from processor.ownership import SEND_S
 
 
 class DeliveryError(Exception):
     """Kafka did not acknowledge what was sent; the process must restart and read its input again."""
+
+
+class Lease(Protocol):
+    """What allows to write, for a short while."""
+
+    def fresh(self) -> bool:
+        """Tell whether it holds."""
+
+    async def confirm(self) -> None:
+        """Take it anew, or raise."""
 
 
 class Publisher:
@@ -30,6 +42,7 @@ class Publisher:
                 "partitioner": "murmur2_random",
                 "compression.type": "zstd",
                 "linger.ms": 1,
+                "message.timeout.ms": int(SEND_S * 1000),  # what is older may belong to another worker by now
                 "queue.buffering.max.messages": 1_000_000,
                 **options,
             }
@@ -39,14 +52,20 @@ class Publisher:
         if error is not None:
             self._failed.append(error)
 
-    async def send(self, messages: Iterable[Send]) -> None:
-        """Send messages and return when Kafka has acknowledged every one.
+    async def send(self, messages: Iterable[Send], lease: Lease | None = None) -> None:
+        """Send messages and return when Kafka has acknowledged every one; where a lease is given, none goes without it.
 
         Raises:
             DeliveryError: a delivery failed or took longer than the time limit.
+            LostError: the lease cannot be had any more; what was handed over before is with Kafka.
         """
         deadline = time.monotonic() + self._timeout
         for m in messages:
+            if lease is not None and not lease.fresh():
+                try:
+                    await lease.confirm()
+                except TimeoutError as error:
+                    raise DeliveryError("Kafka does not say who owns the partitions") from error
             while True:
                 try:
                     self._producer.produce(

@@ -26,14 +26,18 @@ FOREIGN = b"foreign"
 
 
 @contextmanager
-def corner(servers: Servers) -> Iterator[Space]:
-    """Yield topics and subjects of their own, without tables: all that a producer needs, and there in a second."""
+def corner(servers: Servers, names: str = "1m") -> Iterator[Space]:
+    """Yield topics and subjects of their own, without tables: there in a second. `names` are the timeframes."""
     name = f"p{os.getpid()}x{next(_counter)}"
-    frames = timeframes.parse_list("1m")
+    frames = timeframes.parse_list(names)
     wanted = topics.wanted_topics(name, frames, 4, 1)
     topics.apply(servers.kafka, wanted)
     subjects.apply(Registry(servers.registry), name, frames)
-    env = Targets(**vars(servers)).env() | {"CANDLEWICK_TOPIC_PREFIX": name, "CANDLEWICK_METRICS_PORT": "0"}
+    env = Targets(**vars(servers)).env() | {
+        "CANDLEWICK_TOPIC_PREFIX": name,
+        "CANDLEWICK_METRICS_PORT": "0",
+        "CANDLEWICK_TIMEFRAMES": names,
+    }
     yield Space(name, "none", env, **vars(servers))
     topics.delete(servers.kafka, [t.topic for t in wanted])
 
