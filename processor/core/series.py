@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
-from processor.core.gaps import FILLABLE, GapBook, Piece, floor_base, pieces
-from processor.core.ohlcv import UNIT, Partial, Window, share_lost_ppm, version_of
+from processor.core.frame import Frame, chunk_of
+from processor.core.gaps import GapBook, Piece, floor_base, pieces
+from processor.core.ohlcv import Partial, Window
+from processor.core.telling import Origin, candle_of, gap_of
 from processor.core.timeline import BEFORE, Loss, lost_in, overlay, within_hours
-from schemas.records import Candle, CandleReason, CandleState, Gap, GapState, Price, instrument_of, series_of
-from schemas.timeframes import BASE_US, WEEK, Timeframe
+from schemas.records import Candle, CandleReason, CandleState, Gap, Price, instrument_of, series_of
+from schemas.timeframes import BASE_US, WEEK
 
 Fit = Callable[["Series", int, int, Window | None, Partial], Partial | None]
 """Returns the part of a partial that a window (None: a fresh one) does not hold yet; see Partition."""
-
-
-CHUNK_WINDOWS = 60
-"""Closed windows per piece of state."""
-
-
-class Frame:
-    """The windows of one timeframe that are kept."""
-
-    def __init__(self, timeframe: Timeframe) -> None:
-        self.timeframe = timeframe
-        self.windows: dict[int, Window] = {}
-        self.starts: list[int] = []
-        """Sorted starts of all windows with records."""
-        self.open: set[int] = set()
-        """Starts of the windows that are not closed yet."""
-
-    def since(self, moment: int) -> Iterator[int]:
-        """Yield the starts of the windows that end after `moment`, in order."""
-        first = bisect_left(self.starts, moment - self.timeframe.us + 1)
-        yield from self.starts[first:]
-
-    def starts_in(self, chunk: int) -> list[int]:
-        """Return the starts of the windows in one chunk of state, in order."""
-        length = self.timeframe.us * CHUNK_WINDOWS
-        first, last = bisect_left(self.starts, chunk * length), bisect_left(self.starts, (chunk + 1) * length)
-        return self.starts[first:last]
 
 
 class Series:
@@ -55,6 +30,7 @@ class Series:
         self.price: Price = price
         self.name = series_of(feed.source, symbol, price)
         self.partition = partition
+        self._origin = Origin(self.name, feed.source, symbol, price, partition, config.generation)
         self.calendar = calendar_of(config.sessions, instrument_of(feed.source, symbol))
         self.run = 0
         """Epoch of the replay's run its windows belong to; 0 for a live series."""
@@ -238,7 +214,8 @@ class Series:
             self._gaps_due = None
             for piece, state, version in self.book.update(low, self._pieces(low)):
                 self.dirty = True
-                self.gap_records.append(self._gap(piece, state, version, now))
+                traded = floor_base(piece.start) in self.frames[self.config.base].windows
+                self.gap_records.append(gap_of(self._origin, piece, state, version, traded, now))
 
     def _pieces(self, low: int) -> list[Piece]:
         assert self.first is not None
@@ -273,65 +250,6 @@ class Series:
                 live.append(self._candle(self.frames[i], window, "live", "none", now))
         return live
 
-    def _candle(self, frame: Frame, w: Window, state: CandleState, reason: CandleReason, now: int) -> Candle:
-        length = frame.timeframe.us
-        end = w.start + length
-        lost, cause = lost_in(self.timeline(), w.start, end)
-        version = version_of(self.config.generation, 0, w.records, share_lost_ppm(lost, length), state != "live")
-        return Candle(
-            series=self.name,
-            source=self.feed.source,
-            symbol=self.symbol,
-            price=self.price,
-            timeframe=frame.timeframe.name,
-            start=w.start,
-            end=end,
-            open=w.open,
-            high=w.high,
-            low=w.low,
-            close=w.close,
-            volume=w.size_n / UNIT,
-            buy_volume=w.buy_n / UNIT,
-            vwap=w.notional_n / w.size_n if w.size_n else 0.0,
-            trade_count=w.trades,
-            update_count=w.updates,
-            first_event_time=w.open_key[0],
-            last_event_time=w.close_key[0],
-            version=version,
-            state=state,
-            reason=reason,
-            provenance="trades",
-            coverage=(length - lost) / length,
-            gap_cause=cause,
-            late_count=w.late,
-            updated_at=now,
-            input_partition=self.partition,
-            input_offset=w.offset,
-            fingerprint=w.signed_fingerprint,
-        )
-
-    def _gap(self, piece: Piece, state: GapState, version: int, now: int) -> Gap:
-        detail = piece.detail
-        if piece.cause == "no_trades" and piece.end == piece.start:
-            detail = "traded"
-        return Gap(
-            gap_id=f"{self.name}|{piece.cause}|{piece.start}",
-            series=self.name,
-            source=self.feed.source,
-            symbol=self.symbol,
-            price=self.price,
-            from_time=piece.start,
-            to_time=piece.end,
-            cause=piece.cause,
-            detail=detail,
-            missing=piece.missing,
-            state=state,
-            version=version,
-            fillable=piece.cause in FILLABLE and piece.end != piece.start,
-            updated_at=now,
-        )
-
-
-def chunk_of(timeframe: Timeframe, start: int) -> int:
-    """Return the number of the chunk of closed windows, written as one piece of state, that `start` belongs to."""
-    return start // (timeframe.us * CHUNK_WINDOWS)
+    def _candle(self, frame: Frame, window: Window, state: CandleState, reason: CandleReason, now: int) -> Candle:
+        lost = lost_in(self.timeline(), window.start, window.start + frame.timeframe.us)
+        return candle_of(self._origin, frame.timeframe, window, lost, state, reason, now)

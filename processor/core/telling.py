@@ -1,0 +1,87 @@
+"""PURE. Windows and gaps put into the records that are published."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from processor.core.gaps import FILLABLE, Piece
+from processor.core.ohlcv import UNIT, Window, share_lost_ppm, version_of
+from schemas.records import Candle, CandleReason, CandleState, Gap, GapCause, GapState, Price
+from schemas.timeframes import Timeframe
+
+
+class Origin(NamedTuple):
+    """Whose records these are: the fields that all of a series' candles and gaps share."""
+
+    series: str
+    source: str
+    symbol: str
+    price: Price
+    partition: int
+    generation: int
+
+
+def candle_of(
+    origin: Origin,
+    timeframe: Timeframe,
+    w: Window,
+    lost: tuple[int, GapCause],
+    state: CandleState,
+    reason: CandleReason,
+    now: int,
+) -> Candle:
+    """Return a window as a candle; `lost` is what `timeline.lost_in` says of it, `now` is stamped on it."""
+    length = timeframe.us
+    lost_us, cause = lost
+    return Candle(
+        series=origin.series,
+        source=origin.source,
+        symbol=origin.symbol,
+        price=origin.price,
+        timeframe=timeframe.name,
+        start=w.start,
+        end=w.start + length,
+        open=w.open,
+        high=w.high,
+        low=w.low,
+        close=w.close,
+        volume=w.size_n / UNIT,
+        buy_volume=w.buy_n / UNIT,
+        vwap=w.notional_n / w.size_n if w.size_n else 0.0,
+        trade_count=w.trades,
+        update_count=w.updates,
+        first_event_time=w.open_key[0],
+        last_event_time=w.close_key[0],
+        version=version_of(origin.generation, 0, w.records, share_lost_ppm(lost_us, length), state != "live"),
+        state=state,
+        reason=reason,
+        provenance="trades",
+        coverage=(length - lost_us) / length,
+        gap_cause=cause,
+        late_count=w.late,
+        updated_at=now,
+        input_partition=origin.partition,
+        input_offset=w.offset,
+        fingerprint=w.signed_fingerprint,
+    )
+
+
+def gap_of(origin: Origin, piece: Piece, state: GapState, version: int, traded: bool, now: int) -> Gap:
+    """Return a gap as a record; `traded` says that records entered where it began, which may have left nothing of it."""
+    empty = piece.end == piece.start
+    return Gap(
+        gap_id=f"{origin.series}|{piece.cause}|{piece.start}",
+        series=origin.series,
+        source=origin.source,
+        symbol=origin.symbol,
+        price=origin.price,
+        from_time=piece.start,
+        to_time=piece.end,
+        cause=piece.cause,
+        detail="traded" if empty and traded else piece.detail,
+        missing=piece.missing,
+        state=state,
+        version=version,
+        fillable=piece.cause in FILLABLE and not empty,
+        updated_at=now,
+    )
