@@ -31,10 +31,13 @@ EVER = (-(1 << 53), 1 << 53)
 """Milliseconds before and after everything; within what the driver can turn into a moment it need not be."""
 
 
-class _Moment(click.ParamType):
+class Moment(click.ParamType):
+    """A moment as milliseconds or in ISO 8601; its value is microseconds UTC."""
+
     name = "MS|ISO"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return microseconds; what is no text is that already."""
         try:
             return instant_us(value) if isinstance(value, str) else int(value)
         except ValueError:
@@ -44,8 +47,8 @@ class _Moment(click.ParamType):
 def _range_and_format(command: F) -> F:
     options = (
         click.argument("series", nargs=-1),
-        click.option("--from", "from_us", type=_Moment(), help="First moment (inclusive): milliseconds or ISO, UTC."),
-        click.option("--to", "to_us", type=_Moment(), help="End (exclusive)."),
+        click.option("--from", "from_us", type=Moment(), help="First moment (inclusive): milliseconds or ISO, UTC."),
+        click.option("--to", "to_us", type=Moment(), help="End (exclusive)."),
         click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True),
         home_option,
     )
