@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.ports import choose
-from tests.bench import consume, load, processor
+from tests.bench import consume, load, processor, recovery
 from tests.support.stack import running_stack, space_in
 
 STOCK_RECORDS = 20_000
@@ -41,6 +41,9 @@ def main() -> None:
         stock = [sys.executable, "-m", "tests.bench.stock_faust", space.kafka, space.prefix, str(STOCK_RECORDS)]
         done = subprocess.run(stock, capture_output=True, text=True, timeout=300, check=True)
         _tell(json.loads(done.stdout.splitlines()[-1]))
+        with space_in(servers, {}) as another:
+            for line in recovery.run(another, Path(folder)):
+                _tell(line)
 
 
 if __name__ == "__main__":

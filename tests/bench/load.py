@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition, murmur2
 
 from schemas import topics
 from schemas.avro import schema_text
@@ -26,8 +26,10 @@ class Load:
     partitions: int
 
 
-def fill(kafka: str, registry: str, prefix: str, *, trades: int, symbols: int, seed: int = 1) -> Load:
-    """Write `trades` trades of `symbols` symbols, spread over one hour of event time, and a status a chunk."""
+def fill(
+    kafka: str, registry: str, prefix: str, *, trades: int, symbols: int, seed: int = 1, first: int = START, span: int = HOUR
+) -> Load:
+    """Write `trades` trades of `symbols` symbols, spread over `span` of event time from `first` on, and a status a chunk."""
     rng = random.Random(seed)
     client = Registry(registry)
     trade_topic, status_topic = topics.TRADES.name(prefix), topics.FEED_STATUS.name(prefix)
@@ -48,11 +50,11 @@ def fill(kafka: str, registry: str, prefix: str, *, trades: int, symbols: int, s
     keys = [f"bench:{n}".encode() for n in names]
     prices = [rng.uniform(10, 500) for _ in names]
     counts = [0] * symbols
-    step = HOUR // trades
+    step = span // trades
     for n in range(trades):
         i = rng.randrange(symbols)
         prices[i] = round(max(1.0, prices[i] + rng.gauss(0, 0.02)), 2)
-        time = START + n * step + rng.randrange(20_000)
+        time = first + n * step + rng.randrange(20_000)
         side = "buy" if rng.random() < 0.5 else "sell"
         size = rng.randrange(1, 500) / 100
         record = Trade("bench", names[i], time, time + 30_000, prices[i], size, "trade", side, None, None, 1, counts[i])  # type: ignore[arg-type]
@@ -63,9 +65,10 @@ def fill(kafka: str, registry: str, prefix: str, *, trades: int, symbols: int, s
         if (n + 1) % CHUNK == 0 or n == trades - 1:
             _wait(producer)
             last = n == trades - 1
-            clock = START + HOUR + 10 * SECOND if last else START + n * step
-            served = tuple(Served(s, "trades", START) for s in names) if n < CHUNK else None
+            clock = first + span + 10 * SECOND if last else first + n * step
             for p in range(partitions):
+                ours = (s for s, key in zip(names, keys, strict=True) if murmur2(key, partitions) == p)
+                served = tuple(Served(s, "trades", START) for s in ours) if n < CHUNK else None
                 end = reader.get_watermark_offsets(TopicPartition(trade_topic, p), timeout=10)[1]
                 status = FeedStatus(
                     "bench", "live", epoch=1, sent_at=clock, good_from=START, good_until=clock, complete_to=clock,
