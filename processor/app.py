@@ -26,7 +26,8 @@ from processor.driver import PINNED, BatchApp, BatchConsumer, BatchTables
 from processor.engine import Engine
 from processor.ownership import SESSION_S, LostError, Ownership
 from processor.publisher import Publisher
-from processor.settings import LIVE_FACTORS, Settings
+from processor.pulse import Pulse
+from processor.settings import Settings
 from schemas import topics
 from schemas.records import Candle, Gap
 from schemas.timeframes import SECOND
@@ -38,6 +39,9 @@ AWAKE_S = 0.5
 """A longer time between two looks is no silence of anybody: this process, or Kafka, was not there to hear."""
 
 
+LARGE = 2000
+TURNS = 5
+"""Turns of the loop after a batch of more than `LARGE` records: a question over HTTP takes as many, and waits for one such batch."""
 FLUSH_LIMIT_S = 45.0
 """Age of the last flush at which a worker is not ready: a delivery may take 30 s (our choice)."""
 
@@ -119,7 +123,7 @@ class Processor:
         self._status_topic = topics.FEED_STATUS.name(settings.topic_prefix)
         self._due = asyncio.Event()
         self._flushing = asyncio.Lock()
-        self._last_live = [0.0] * len(settings.timeframes)
+        self._pulse = Pulse(settings.timeframes, settings.live_ms / 1000, settings.live_budget)
         self._last_state = 0.0
         self._awake = 0.0
         self._ownership = Ownership(self._commit)
@@ -266,8 +270,8 @@ class Processor:
         log.info("partitions.assigned", partitions=numbers, series_restored=restored, state_records=records, seconds=seconds)
 
     def _seeked(self, positions: dict[TP, int]) -> None:
-        if self.ready or {tp.partition for tp in positions} != set(self._engine.partitions):
-            return  # a seek during a rebalance: the one that counts comes after recovery
+        if self.ready or not positions or {tp.partition for tp in positions} != set(self._engine.partitions):
+            return  # nothing to own, or a seek during a rebalance: the one that counts comes after recovery
         for tp, offset in positions.items():
             self._engine.seek(tp.topic, tp.partition, offset)
         self._ownership.begin(positions)
@@ -290,7 +294,8 @@ class Processor:
                     if self._engine.pressing:
                         self._due.set()
                 event.ack()
-                await asyncio.sleep(0)
+                for _ in range(TURNS if len(batch) > LARGE else 1):
+                    await asyncio.sleep(0)
             except Exception as error:
                 self.ready = False  # half a batch is in memory
                 log.exception("batch.failed")
@@ -314,22 +319,13 @@ class Processor:
             except LostError:
                 # Heartbeats meet the same refusal and Faust joins again, which assigns everything anew.
                 log.warning("partitions.lost")
-                self.ready = False
+                self.ready = self._assigned = False
                 self._engine.release()
             except Exception as error:
                 self.ready = False
                 log.exception("flush.failed")
                 await self.app.crash(error)
                 raise
-
-    def _live_due(self, now: float) -> set[int]:
-        due = set()
-        for i, timeframe in enumerate(self._settings.timeframes):
-            factor = next((f for length, f in LIVE_FACTORS if timeframe.us <= length), 8)
-            if now - self._last_live[i] >= self._settings.live_ms / 1000 * factor:
-                self._last_live[i] = now
-                due.add(i)
-        return due
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -347,7 +343,8 @@ class Processor:
             with_state = began - self._last_state >= self._settings.flush_ms / 1000
             if with_state:
                 self._last_state = began
-            await self._write(self._live_due(began), with_state=with_state)
+            await self._write(self._pulse.due(began), with_state=with_state)
+            telemetry.LIVE_STRETCH.set(self._pulse.stretch)
 
     async def _write(self, live: set[int], *, with_state: bool) -> None:
         try:
@@ -359,6 +356,7 @@ class Processor:
     async def _write_all(self, live: set[int], *, with_state: bool) -> None:
         began = time.monotonic()
         outgoing = self._engine.outgoing(live=live, with_state=with_state, now=time.time_ns() // 1000)
+        self._pulse.sent(outgoing.live)
         if outgoing.outputs:
             await self._publisher.send(outgoing.outputs, self._ownership)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
