@@ -25,7 +25,8 @@ from sink.retention import Retention
 from sink.settings import Configuration, SettingsError
 from sink.store import Store
 from sink.telemetry import Telemetry, serve
-from sink.worker import Lanes, Worker
+from sink.worker import Worker
+from sink.writer import Lanes, Writer
 
 _log = structlog.get_logger()
 LAG_ONE_REPLICA_S = 15.0
@@ -61,6 +62,7 @@ class _Service:
     def __init__(self, configuration: Configuration) -> None:
         self._c = configuration
         self._worker: Worker | None = None
+        self._writer: Writer | None = None
         self._lanes: Lanes | tuple[()] = ()
         self._stopping = False
         self._telemetry = Telemetry()
@@ -88,7 +90,8 @@ class _Service:
             self._lanes = lanes
             judged = {t.name(s.topic_prefix) for t in (TRADES, QUOTES, FEED_STATUS)}
             mapper = Mapper({**first, **bulk}, judged, Registry(s.registry).schema_by_id, Retention(self._c.retention_s))
-            self._worker = Worker(lanes, mapper, store, letters, self._telemetry)
+            self._writer = Writer(lanes, store, letters, self._telemetry)
+            self._worker = Worker(lanes, mapper, store, self._writer, self._telemetry)
             if self._stopping:
                 return
             _log.info("sink.started", group=group, keyspace=s.keyspace, commit_lag_s=lag_s, topics=len(first) + len(bulk))
@@ -155,7 +158,7 @@ class _Service:
 
     def _health(self) -> dict[str, object]:
         assigned = sum(len(lane.assigned) for lane in self._lanes)
-        age_s = None if self._worker is None else round(time.monotonic() - self._worker.turn_s, 1)
+        age_s = None if self._writer is None else round(time.monotonic() - self._writer.alive_s, 1)
         return {"ready": age_s is not None and age_s < STUCK_S and assigned > 0, "assigned": assigned, "last_turn_s": age_s}
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
