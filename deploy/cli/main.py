@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "candles": "deploy.cli.read:candles",
     "gaps": "deploy.cli.read:gaps",
     "store": "deploy.cli.store:store",
+    "audit": "deploy.cli.audit:audit",
+    "rebuild": "deploy.cli.audit:rebuild",
     "watch": "deploy.cli.watch:watch",
     "console": "deploy.cli.console:console",
     "demo": "deploy.cli.demo:demo",

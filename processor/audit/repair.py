@@ -1,0 +1,63 @@
+"""PURE. What a rebuild publishes so that everything that differs is as it ought to be, and what no publication can mend.
+
+A candle is published with its own content under a raised generation, which outweighs every version of a lower one. A gap's
+version has no generation: a higher one cannot be outweighed, except that a gap which ought not to be can be told as empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from processor.audit.compare import Difference
+from processor.audit.content import GENERATION, generation_of
+from processor.core.gaps import version_of
+from schemas.records import Candle, Gap
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One record to publish, on the partition of its instrument."""
+
+    partition: int
+    record: Candle | Gap
+
+
+def repairs(differences: Iterable[Difference], generation: int, now: int) -> tuple[list[Repair], list[tuple[Difference, str]]]:
+    """Return what to publish, and what cannot be mended with the reason.
+
+    Args:
+        differences: of an audit.
+        generation: of the candles, above every one that is out.
+        now: wall clock, microseconds, stamped on what is published.
+    """
+    mended: list[Repair] = []
+    left: list[tuple[Difference, str]] = []
+    for difference in differences:
+        record = _repaired(difference, generation, now)
+        if isinstance(record, str):
+            left.append((difference, record))
+        else:
+            mended.append(Repair(difference.partition, record))
+    return mended, left
+
+
+def _repaired(difference: Difference, generation: int, now: int) -> Candle | Gap | str:
+    wanted, found = difference.wanted, difference.found
+    if isinstance(wanted, Candle):
+        version = wanted.version + (generation - generation_of(wanted.version)) * GENERATION
+        return replace(wanted, version=version, state="revised", reason="rebuild", updated_at=now)
+    if isinstance(wanted, Gap):
+        out = -1 if found is None else found["version"]
+        if wanted.version > out or "kafka" not in difference.places:
+            return replace(wanted, updated_at=now)
+        return "a gap of a higher version is out, and gaps have no generation"
+    if difference.kind == "gap" and found is not None:
+        start = found["from_time"]
+        empty = Gap(
+            **{**found, "to_time": start, "state": "closed", "version": version_of(start, start, "closed"), "updated_at": now}
+        )
+        return empty if empty.version > found["version"] else "a gap that is filled or unfillable cannot be told as empty"
+    if difference.kind == "candle":
+        return "no record is in this window, and a candle cannot be withdrawn"
+    return "nothing to publish: the processor reads its input again only after a crash"
