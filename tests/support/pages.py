@@ -43,10 +43,11 @@ class Pages:
         """Return status and JSON of the gaps of a series."""
         return self.get(f"/gaps/{quote(series, safe='')}", **query)
 
-    def metric(self, name: str) -> float:
-        """Return the value of a metric without labels."""
+    def metric(self, name: str, default: float | None = None) -> float:
+        """Return the value of a metric, named with its labels as on the page; `default` where it has not moved yet."""
         text = self._session.get(self.url + "/metrics", timeout=_ANSWER_S).text
-        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+        found = (float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+        return next(found) if default is None else next(found, default)
 
     def state(self) -> dict[str, Any]:
         """Return what /health/ready says; nothing where nobody answers."""
