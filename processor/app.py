@@ -24,7 +24,7 @@ from faust.types import TP
 from processor import changelog, fetch, telemetry
 from processor.driver import PINNED, BatchApp, BatchConsumer, BatchTables
 from processor.engine import Engine
-from processor.ownership import SESSION_S, LostError, Ownership
+from processor.ownership import ANSWER_S, SESSION_S, LostError, Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse
 from processor.settings import Settings
@@ -41,7 +41,7 @@ AWAKE_S = 0.5
 
 LARGE = 2000
 TURNS = 5
-"""Turns of the loop after a batch of more than `LARGE` records: a question over HTTP takes as many, and waits for one such batch."""
+"""Turns of the loop after a batch of over `LARGE` records: a question over HTTP takes as many, and waits for one such batch."""
 FLUSH_LIMIT_S = 45.0
 """Age of the last flush at which a worker is not ready: a delivery may take 30 s (our choice)."""
 
@@ -410,7 +410,11 @@ class Processor:
         if not found:
             return
         # Kafka's word, now, that nothing came: what was last fetched may be old.
-        ends = await self._consumer.highwaters(*{TP(self._status_topic, number) for number, _ in found})
+        asked = self._consumer.highwaters(*{TP(self._status_topic, number) for number, _ in found})
+        try:
+            ends = await asyncio.wait_for(asked, ANSWER_S)
+        except TimeoutError:
+            return  # it is Kafka that is silent
         heard = {number for number in self._engine.partitions if self._is_read(number, ends)}
         clock = time.time_ns() // 1000
         messages = [self._engine.producer_down(number, source, clock) for number, source in found if number in heard]

@@ -1,7 +1,8 @@
 """PURE. One Kafka batch to columns: decoded in blocks, compared with the records' keys, what is damaged set aside.
 
 A damaged body can shift its neighbours in a block without an error, so each decoded row must name the instrument that its
-record's key names. Where a block fails or any row differs, the block is decoded record by record and only the guilty fall out.
+record's key names. Where a block fails or any row differs, it is halved until only the guilty are left; the good ones have been
+read by the same decoder whatever batch they came in.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Blocks:
         self._single: Decoder[Any] = Decoder(self._record, schema_by_id)
         self._refusal = refusal(kind, ahead_us)
         self.fallbacks = 0
-        """Blocks that had to be decoded record by record."""
+        """Blocks that had to be halved."""
 
     def __call__(self, messages: Sequence[Message]) -> tuple[pl.DataFrame | None, list[Refused]]:
         """Return the good records as columns, with ``key`` and ``offset`` in offset order, and the refused ones.
@@ -55,12 +56,7 @@ class Blocks:
         refused: list[Refused] = []
         frames: list[pl.DataFrame] = []
         for schema_id, group in self._by_schema(messages, refused):
-            frame = self._block(schema_id, group)
-            if frame is None:
-                self.fallbacks += 1
-                frame = self._one_by_one(schema_id, group, refused)
-            if frame is not None:
-                frames.append(frame)
+            frames += self._decode(schema_id, group, refused)
         if not frames:
             return None, refused
         if len(frames) > 1:
@@ -96,11 +92,25 @@ class Blocks:
                 refused.append(Refused(m.offset, error.reason, str(error)))
         return list(groups.items())
 
-    def _block(self, schema_id: int, messages: list[Message]) -> pl.DataFrame | None:
+    def _decode(self, schema_id: int, messages: list[Message], refused: list[Refused]) -> list[pl.DataFrame]:
+        if schema_id not in self._blocks:
+            try:
+                self._blocks[schema_id] = BlockDecoder(self._record, self._lookup(schema_id))
+            except WireError as error:
+                refused += [Refused(m.offset, error.reason, str(error)) for m in messages]
+                return []
+        frame = self._block(self._blocks[schema_id], messages)
+        if frame is not None:
+            return [frame]
+        if len(messages) == 1:
+            refused.append(self._why(schema_id, messages[0]))
+            return []
+        self.fallbacks += 1
+        half = len(messages) // 2
+        return self._decode(schema_id, messages[:half], refused) + self._decode(schema_id, messages[half:], refused)
+
+    def _block(self, decoder: BlockDecoder, messages: list[Message]) -> pl.DataFrame | None:
         try:
-            decoder = self._blocks.get(schema_id)
-            if decoder is None:
-                decoder = self._blocks[schema_id] = BlockDecoder(self._record, self._lookup(schema_id))
             frame = decoder([m.value[HEADER_BYTES:] for m in messages])  # type: ignore[index]
             keys = pl.Series("key", [m.key for m in messages], dtype=pl.Binary).cast(pl.String)
         except (WireError, pl.exceptions.PolarsError):
@@ -109,21 +119,13 @@ class Blocks:
         same = (pl.concat_str("source", pl.lit(":"), "symbol") == pl.col("key")).all()
         return frame if frame.select(same).item() is True and not keys.null_count() else None
 
-    def _one_by_one(self, schema_id: int, messages: list[Message], refused: list[Refused]) -> pl.DataFrame | None:
-        rows: list[dict[str, Any]] = []
-        for m in messages:
-            try:
-                assert m.value is not None
-                record = self._single.body(m.value[HEADER_BYTES:], schema_id)
-            except WireError as error:
-                refused.append(Refused(m.offset, error.reason, str(error)))
-                continue
-            key = instrument_of(record.source, record.symbol)
-            if m.key != key.encode():
-                refused.append(Refused(m.offset, "key_mismatch", f"the key is {m.key!r}, the record is of {key!r}"))
-                continue
-            rows.append({**vars(record), "key": key, "offset": m.offset})
-        if not rows:
-            return None
-        overrides: dict[str, Any] = {"trade_id": pl.String, "venue_sequence": pl.Int64}
-        return pl.DataFrame(rows, schema_overrides={k: v for k, v in overrides.items() if k in rows[0]}, infer_schema_length=None)
+    def _why(self, schema_id: int, message: Message) -> Refused:
+        assert message.value is not None
+        try:
+            record = self._single.body(message.value[HEADER_BYTES:], schema_id)
+        except WireError as error:
+            return Refused(message.offset, error.reason, str(error))
+        key = instrument_of(record.source, record.symbol)
+        if message.key != key.encode():
+            return Refused(message.offset, "key_mismatch", f"the key is {message.key!r}, the record is of {key!r}")
+        return Refused(message.offset, "undecodable", "the bytes are no canonical record")

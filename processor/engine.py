@@ -39,6 +39,8 @@ class Outgoing:
 
     outputs: list[Send] = field(default_factory=list)
     state: list[Send] = field(default_factory=list)
+    live: int = 0
+    """How many of `outputs` are live candles."""
     done: dict[tuple[str, int], int] = field(default_factory=dict)
     """(topic, partition) -> next offset: everything below is in `outputs` and `state`."""
     records: list[tuple[Candle | Gap, int, bytes]] = field(default_factory=list)
@@ -225,7 +227,7 @@ class Engine:
 
     @property
     def fallbacks(self) -> int:
-        """Blocks that had to be decoded record by record so far."""
+        """Blocks that had to be halved so far, for something in them was damaged."""
         return sum(b.fallbacks for b in self._blocks.values())
 
     @property
@@ -247,6 +249,7 @@ class Engine:
             if live:
                 candles = partition.take_live(live, now)
                 self._counters.candle("live", len(candles))
+                outgoing.live += len(candles)
                 for c in candles:
                     value = self._encode_live(c)
                     outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))

@@ -13,7 +13,7 @@ from processor.core.calendar import Sessions, parse_sessions
 from processor.core.config import CoreConfig
 from schemas import environment, timeframes
 from schemas.records import Price
-from schemas.timeframes import MINUTE, SECOND, Timeframe, parse_list
+from schemas.timeframes import SECOND, Timeframe, parse_list
 
 
 class SettingsError(ValueError):
@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     horizon_s: int = Field(default=7200, ge=0, le=7 * 86400)
     ahead_s: int = Field(default=60, ge=1, le=3600)
     live_ms: int = Field(default=250, ge=10, le=60_000)
+    live_budget: int = Field(default=4000, ge=1, le=1_000_000)
     flush_ms: int = Field(default=500, ge=10, le=60_000)
     sessions: Annotated[Sessions, NoDecode] = ()
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
@@ -90,10 +91,6 @@ class Settings(BaseSettings):
             ahead_us=self.ahead_s * SECOND,
             sessions=self.sessions,
         )
-
-
-LIVE_FACTORS = ((MINUTE, 1), (5 * MINUTE, 4))
-"""Live updates of timeframes up to a length come every this many periods of the base; longer ones every 8 (our choice)."""
 
 
 def read() -> Settings:

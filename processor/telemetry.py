@@ -10,7 +10,7 @@ LATE = Counter("candlewick_processor_late_total", "Records too old to enter a ca
 CANDLES = Counter("candlewick_processor_candles_total", "Candles published.", ["state"])
 GAPS = Counter("candlewick_processor_gaps_total", "Gap records published.", ["cause", "state"])
 FALLBACKS = Gauge(
-    "candlewick_processor_block_fallbacks", "Blocks decoded record by record since the start; rises = damaged input."
+    "candlewick_processor_block_fallbacks", "Blocks halved since the start, for something in them was damaged; rises = damaged input."
 )
 REREADS = Gauge(
     "candlewick_processor_rereads", "Re-seeks after a hole between batches since the start; rises = rebalances lose fetches."
@@ -34,4 +34,7 @@ REQUESTS = Counter("candlewick_processor_http_requests_total", "Questions answer
 EVENT_CLIENTS = Gauge("candlewick_processor_event_clients", "Open streams of live changes.")
 EVENT_CLIENTS_DROPPED = Counter(
     "candlewick_processor_event_clients_dropped_total", "Streams cut because their reader did not keep up."
+)
+LIVE_STRETCH = Gauge(
+    "candlewick_processor_live_stretch", "By how much live periods are longer than set; above 1 = over the budget."
 )

@@ -12,9 +12,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 
+import fastavro
 import polars as pl
 
-from schemas.avro import Schema, without_extras
+from schemas.avro import Schema, without_extras, without_logical_types
 from schemas.records import Record
 from schemas.wire import WireError
 
@@ -49,20 +50,45 @@ class BlockDecoder:
             else pl.lit(None if f.default is MISSING else f.default, allow_object=False).alias(f.name)
             for f in fields(record)
         ]
+        self._sentinel = _sentinel(writer)
+        self._known = self._read([self._sentinel]).row(0)
 
     def __call__(self, bodies: Sequence[bytes]) -> pl.DataFrame:
         """Return one row a body, in order.
 
         Raises:
-            WireError: ``undecodable``: the block could not be read, or has another number of rows. Damage may also go
-                unnoticed here: the caller compares the rows with the records' keys.
+            WireError: ``undecodable``: the block could not be read, has another number of rows, or its bodies do not end where
+                they should. Damage inside may also go unnoticed here: the caller compares the rows with the records' keys.
         """
+        # A known body at the end: bytes that the last one leaves over, or lacks, would be read as part of it.
+        frame = self._read([*bodies, self._sentinel])
+        if frame.height != len(bodies) + 1:
+            raise WireError("undecodable", f"{frame.height - 1} rows from {len(bodies)} bodies")
+        if frame.row(-1) != self._known:
+            raise WireError("undecodable", "the last body does not end where it should")
+        return frame.head(len(bodies)).select(self._columns)
+
+    def _read(self, bodies: Sequence[bytes]) -> pl.DataFrame:
         block = b"".join(bodies)
         container = self._head + _varint(len(bodies)) + _varint(len(block)) + block + _SYNC
         try:
-            frame = pl.read_avro(io.BytesIO(container))
+            return pl.read_avro(io.BytesIO(container))
         except (Exception, pl.exceptions.PanicException) as error:  # the panic is a BaseException
             raise WireError("undecodable", f"{type(error).__name__}: {error}") from error
-        if frame.height != len(bodies):
-            raise WireError("undecodable", f"{frame.height} rows from {len(bodies)} bodies")
-        return frame.select(self._columns)
+
+
+def _sentinel(writer: Schema) -> bytes:
+    # Any body of that schema does; its strings begin with a byte that no length or number of a record's rest looks like.
+    plain = {"string": "sentinel of a block", "long": 0x5E27, "int": 0x5E27, "double": 94.5, "float": 94.5, "boolean": True}
+    datum = {}
+    for field in writer["fields"]:
+        kind = field["type"]["type"] if isinstance(field["type"], dict) else field["type"]
+        if isinstance(kind, str) and kind in plain:
+            datum[field["name"]] = plain[kind]
+        elif kind == "enum":
+            datum[field["name"]] = field["type"]["symbols"][-1]
+        else:
+            datum[field["name"]] = [] if kind == "array" else None
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(without_logical_types(writer)), datum)
+    return out.getvalue()

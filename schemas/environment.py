@@ -28,6 +28,7 @@ SETTINGS: dict[str, str] = {
     "HORIZON_S": "How old at receipt a trade may be and still revise a closed candle",
     "AHEAD_S": "How far a trade's event time may lie ahead of its receipt",
     "LIVE_MS": "Shortest period between live updates of the base timeframe",
+    "LIVE_BUDGET": "Live candles a second and worker above which their period stretches",
     "FLUSH_MS": "Period of state snapshots and commits",
     "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",

@@ -1,0 +1,51 @@
+"""PURE. When live candles are due: a period by timeframe, stretched while more of them come than the budget allows.
+
+Live candles are a courtesy; final ones and state share their way to Kafka. With thousands of busy series the period grows
+until the rate fits the budget, so that live updates never delay what must not be late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.timeframes import MINUTE, Timeframe
+
+FACTORS = ((MINUTE, 1), (5 * MINUTE, 4))
+"""Timeframes up to a length come every this many periods of the base; longer ones every 8 (our choice)."""
+STRETCH_MAX = 64.0
+"""Beyond this a live candle is rarer than every 16 s at the default period, and no longer live (our choice)."""
+
+
+class Pulse:
+    """Decides which timeframes' live candles are due. Times are monotonic seconds."""
+
+    def __init__(self, timeframes: Sequence[Timeframe], period_s: float, budget_per_s: float) -> None:
+        self._periods = [period_s * next((factor for length, factor in FACTORS if t.us <= length), 8) for t in timeframes]
+        self._last = [float("-inf")] * len(timeframes)
+        self._budget = budget_per_s
+        self._second_began = float("-inf")
+        self._sent = 0
+        self.stretch = 1.0
+        """By how much all periods are longer than set: 1 within the budget."""
+
+    def due(self, now: float) -> set[int]:
+        """Return the indices of the timeframes whose period is over, and begin their next one."""
+        self._judge(now)
+        found = {i for i, last in enumerate(self._last) if now - last >= self._periods[i] * self.stretch}
+        for i in found:
+            self._last[i] = now
+        return found
+
+    def sent(self, number: int) -> None:
+        """Note that `number` live candles were sent."""
+        self._sent += number
+
+    def _judge(self, now: float) -> None:
+        # Over a whole stretched period, so that one tick that sends everything is not taken for the rate.
+        lasted = now - self._second_began
+        if lasted < max(1.0, 2 * self._periods[0] * self.stretch):
+            return
+        rate = self._sent / lasted if lasted != float("inf") else 0.0
+        # What would come without stretching, so that the stretch settles instead of swinging.
+        self.stretch = min(max(1.0, rate * self.stretch / self._budget), STRETCH_MAX)
+        self._second_began, self._sent = now, 0

@@ -1,0 +1,46 @@
+import pytest
+
+from processor.pulse import STRETCH_MAX, Pulse
+from schemas.timeframes import parse_list
+
+
+def run(pulse, seconds, per_tick, tick=0.05):
+    """Tick for some seconds; every time the base is due, `per_tick` candles are sent. Returns the candles a second."""
+    sent = 0
+    for n in range(round(seconds / tick)):
+        if 0 in pulse.due(n * tick):
+            pulse.sent(per_tick)
+            sent += per_tick
+    return sent / seconds
+
+
+def test_within_the_budget_the_base_comes_every_period_and_parents_less_often():
+    pulse = Pulse(parse_list("1m,5m,1h"), 0.25, 1000)
+    counts = [0, 0, 0]
+    for n in range(161):
+        for i in pulse.due(n * 0.05):
+            counts[i] += 1
+    assert counts == [pytest.approx(33, abs=1), pytest.approx(9, abs=1), pytest.approx(5, abs=1)]
+    assert pulse.stretch == 1.0
+
+
+def test_above_the_budget_the_period_stretches_until_the_rate_fits():
+    pulse = Pulse(parse_list("1m"), 0.25, 1000)
+    run(pulse, 30, per_tick=2000)
+    assert pulse.stretch == pytest.approx(8, rel=0.3)
+    assert run(Pulse(parse_list("1m"), 0.25, 1000), 120, per_tick=2000) < 1300
+
+
+def test_the_stretch_ends_with_the_load():
+    pulse = Pulse(parse_list("1m"), 0.25, 1000)
+    run(pulse, 30, per_tick=2000)
+    for n in range(1200):
+        if 0 in pulse.due(100 + n * 0.05):
+            pulse.sent(10)
+    assert pulse.stretch == 1.0
+
+
+def test_the_stretch_has_a_limit():
+    pulse = Pulse(parse_list("1m"), 0.25, 1)
+    run(pulse, 300, per_tick=1_000_000)
+    assert pulse.stretch == STRETCH_MAX
