@@ -10,7 +10,8 @@ LATE = Counter("candlewick_processor_late_total", "Records too old to enter a ca
 CANDLES = Counter("candlewick_processor_candles_total", "Candles published.", ["state"])
 GAPS = Counter("candlewick_processor_gaps_total", "Gap records published.", ["cause", "state"])
 FALLBACKS = Gauge(
-    "candlewick_processor_block_fallbacks", "Blocks halved since the start, for something in them was damaged; rises = damaged input."
+    "candlewick_processor_block_fallbacks",
+    "Blocks halved since the start, for something in them was damaged; rises = damaged input.",
 )
 REREADS = Gauge(
     "candlewick_processor_rereads", "Re-seeks after a hole between batches since the start; rises = rebalances lose fetches."

@@ -61,16 +61,13 @@ class Reader(Generic[R]):
             decoder = self._blocks.get(schema_id)
             if decoder is None:
                 decoder = self._blocks[schema_id] = BlockDecoder(self._record, self._lookup(schema_id))
-            # The first body comes again at the end: bytes left over after the last record would otherwise go unnoticed there,
-            # and what is refused would depend on where a batch ends.
-            bodies = [v[HEADER_BYTES:] for v in values if v is not None]
-            frame = decoder([*bodies, bodies[0]])
+            frame = decoder([v[HEADER_BYTES:] for v in values if v is not None])
         except WireError:
             return None
         instruments = (frame["source"] + ":" + frame["symbol"]).to_list()
         try:
-            if [k.decode() if k is not None else None for k in (*keys, keys[0])] != instruments:
+            if [k.decode() if k is not None else None for k in keys] != instruments:
                 return None
         except UnicodeDecodeError:
             return None
-        return [self._record(*row) for row in frame.head(-1).iter_rows()]
+        return [self._record(*row) for row in frame.iter_rows()]
