@@ -29,7 +29,7 @@ class Hot:
         self,
         cache: Cache,
         hub: Hub,
-        new_reader: Callable[[warm.Read], warm.Reader],
+        new_reader: Callable[[warm.Read], warm.Log],
         schema_by_id: SchemaById,
         prefix: str,
         timeframes: Iterable[Timeframe],
@@ -55,7 +55,7 @@ class Hot:
         # Live candles last: those that are closed by now have a higher version already, and cost nothing.
         self._topics = [warm.Back(topics.GAPS.name(prefix), Gap), *candles, warm.Back(topics.CANDLES_LIVE.name(prefix), Candle)]
         self._filling: asyncio.Task[None] | None = None
-        self._reader: warm.Reader | None = None
+        self._reader: warm.Log | None = None
 
     # What the processor tells
 

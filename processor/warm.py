@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -123,7 +123,23 @@ class Reader:
             self._consumer.close()
 
 
-async def fill(cache: Cache, reader: Reader, topics: Sequence[Back], partition: int) -> int:
+class Log(Protocol):
+    """What is read back; `Reader` reads it from Kafka."""
+
+    def ends(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset there is and the one after the last."""
+
+    def chunk(self, back: Back, partition: int, first: int, stop: int) -> list[tuple[Candle | Gap, bytes]]:
+        """Return the records from offset `first` to before `stop`."""
+
+    def stop(self) -> None:
+        """Make a read under way end soon."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+
+
+async def fill(cache: Cache, reader: Log, topics: Sequence[Back], partition: int) -> int:
     """Read a partition's topics back into the cache; return how many records were read.
 
     Raises:
@@ -134,22 +150,24 @@ async def fill(cache: Cache, reader: Reader, topics: Sequence[Back], partition: 
         low, high = await asyncio.to_thread(reader.ends, back.topic, partition)
         stop, lowest = high, max(low, high - MOST_BACK)
         cache.partial |= lowest > low
-        while stop > lowest:
-            if cache.full:
-                cache.partial = True
-                return count
+        while stop > lowest and not cache.full:
             first = max(lowest, stop - CHUNK)
             found = await asyncio.to_thread(reader.chunk, back, partition, first, stop)
             count += len(found)
-            if not await _put(cache, partition, found) and found:
+            if not await _put(cache, partition, found) and found and not cache.full:
                 break
             stop = first
+        if cache.full:
+            cache.partial = True
+            break
     return count
 
 
 async def _put(cache: Cache, partition: int, found: Sequence[tuple[Candle | Gap, bytes]]) -> int:
     kept = 0
-    for at in range(0, len(found), SLICE):
-        kept += sum(cache.put(partition, place_of(record), body) for record, body in found[at : at + SLICE])
+    for at in range(len(found), 0, -SLICE):  # the newest first: they stay where the budget ends the reading
+        if cache.full:
+            break
+        kept += sum(cache.put(partition, place_of(record), body) for record, body in found[max(0, at - SLICE) : at])
         await asyncio.sleep(0)
     return kept
