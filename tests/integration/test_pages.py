@@ -241,6 +241,21 @@ def test_a_worker_that_leaves_is_answered_for_and_its_streams_end(first, second,
     assert everything(first, replayed) == sorted_gaps(stored)
 
 
+def test_a_killed_worker_is_answered_for_as_soon_as_the_group_knows(first, second, services, stored, replayed):
+    services["second"].start()
+    both = [services["first"], services["second"]]
+    wait_until(lambda: len(first.state().get("partitions", [])) == 2, 90, "two workers share the partitions", both)
+    wait_until(lambda: second.state().get("partitions"), 60, "the second is back", both)
+    second.wait_rebuilt()
+    first.wait_rebuilt()
+    services["second"].kill()
+    statuses = {first.candles(name, "1m")[0] for name in replayed}
+    assert statuses == {200, 503}, "some series were the killed worker's, and it was not there to be asked"
+    wait_until(lambda: first.state().get("partitions") == [0, 1, 2, 3], 60, "one worker has all", [services["first"]])
+    first.wait_rebuilt()
+    assert everything(first, replayed) == sorted_gaps(stored)
+
+
 def test_a_port_in_use_is_one_clear_line(settings, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
