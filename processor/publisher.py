@@ -55,36 +55,51 @@ class Publisher:
     async def send(self, messages: Iterable[Send], lease: Lease | None = None) -> None:
         """Send messages and return when Kafka has acknowledged every one; where a lease is given, none goes without it.
 
+        With a lease, what Kafka did not take in time is sent again, in the same order, once the lease could be renewed.
+
         Raises:
-            DeliveryError: a delivery failed or took longer than the time limit.
+            DeliveryError: a delivery was refused, or all took longer than the time limit.
             LostError: the lease cannot be had any more; what was handed over before is with Kafka.
         """
         deadline = time.monotonic() + self._timeout
-        for m in messages:
-            if lease is not None and not lease.fresh():
-                try:
-                    await lease.confirm()
-                except TimeoutError as error:
+        wanted = list(messages)
+        while True:
+            self._failed = []
+            for m in wanted:
+                await self._renew(lease, deadline)
+                await self._produce(m, deadline)
+            while len(self._producer):
+                await self._wait_a_little(deadline)
+            if not self._failed:
+                return
+            again = lease is not None and all(e.code() == KafkaError._MSG_TIMED_OUT for e in self._failed)
+            if not again or time.monotonic() > deadline:
+                raise DeliveryError(f"{len(self._failed)} deliveries failed, the first with {self._failed[0]}")
+
+    async def _renew(self, lease: Lease | None, deadline: float) -> None:
+        while lease is not None and not lease.fresh():
+            try:
+                await lease.confirm()
+            except TimeoutError as error:
+                if time.monotonic() > deadline:
                     raise DeliveryError("Kafka does not say who owns the partitions") from error
-            while True:
-                try:
-                    self._producer.produce(
-                        m.topic,
-                        m.value,
-                        m.key,
-                        m.partition,
-                        on_delivery=self._delivered,
-                        headers=m.headers,  # type: ignore[arg-type]  # None is accepted
-                    )
-                    break
-                except BufferError:
-                    await self._wait_a_little(deadline)
-                except KafkaException as error:
-                    raise DeliveryError(str(error)) from error
-        while len(self._producer):
-            await self._wait_a_little(deadline)
-        if self._failed:
-            raise DeliveryError(f"{len(self._failed)} deliveries failed, the first with {self._failed[0]}")
+
+    async def _produce(self, m: Send, deadline: float) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    m.topic,
+                    m.value,
+                    m.key,
+                    m.partition,
+                    on_delivery=self._delivered,
+                    headers=m.headers,  # type: ignore[arg-type]  # None is accepted
+                )
+                return
+            except BufferError:
+                await self._wait_a_little(deadline)
+            except KafkaException as error:
+                raise DeliveryError(str(error)) from error
 
     async def _wait_a_little(self, deadline: float) -> None:
         self._producer.poll(0)
