@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,11 @@ from deploy.cli.read import Moment, reading
 from deploy.cli.targets import home_option, targets
 from processor.audit.account import Report
 from processor.audit.publish import PublishError, publish
+from processor.audit.reader import Reader, ReadError
 from processor.audit.repair import repairs
 from processor.audit.run import audit as run_audit
 from processor.audit.span import Question, Span
 from processor.audit.telling import as_object, line_of, lines_of
-from processor.audit.topics import Reader, ReadError
 from processor.core.timeline import BEFORE, FOREVER
 from processor.settings import Settings
 from schemas import environment
@@ -130,6 +131,9 @@ def _asking(
             f"--timeframe {strange[0]}: this deployment has {', '.join(known)} ({environment.PREFIX}TIMEFRAMES)"
         )
     chosen = tuple(known[n] for n in dict.fromkeys(names))
+    # Millions of short-lived records a second would make the collector scan everything again and again.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     question = Question(Span(from_us, to_us), frozenset(series + more_series), chosen)
     shell = _Shell(settings)
     with ExitStack() as stack:
@@ -139,7 +143,7 @@ def _asking(
             store = Store(session, keyspace, settings.topic_prefix)
         reader = stack.enter_context(Reader(settings.kafka, settings.kafka_options, settings.topic_prefix))
         try:
-            report = run_audit(reader, settings.core(), shell.registry.schema_by_id, question, store)
+            report = run_audit(reader, settings.core(), shell.registry.schema_by_id, settings.topic_prefix, question, store)
         except (ReadError, RegistryError) as error:
             raise click.ClickException(str(error)) from error
         yield shell, report

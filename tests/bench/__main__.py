@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.ports import choose
-from tests.bench import consume, load, processor, recovery
+from tests.bench import audit, consume, load, processor, recovery
 from tests.support.stack import running_stack, space_in
 
 STOCK_RECORDS = 20_000
@@ -38,6 +38,7 @@ def main() -> None:
         ours = processor.run(space.env, space.prefix, filled, choose({"metrics": 0})["metrics"], Path(folder))
         share = float(str(ours["per_s"])) / float(str(bare["per_s"]))
         _tell({**ours, "share_of_bare": round(share, 3)})
+        _tell(audit.run(space.env, filled))
         stock = [sys.executable, "-m", "tests.bench.stock_faust", space.kafka, space.prefix, str(STOCK_RECORDS)]
         done = subprocess.run(stock, capture_output=True, text=True, timeout=300, check=True)
         _tell(json.loads(done.stdout.splitlines()[-1]))

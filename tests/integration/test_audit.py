@@ -179,7 +179,7 @@ class Feed:
         for partition, end in self.ends.items():
             status = FeedStatus(
                 self.source, state, epoch=1, sent_at=now, good_from=self.at(good_from), good_until=until, complete_to=now,
-                trades_offset=end, symbols=(Served("X", "trades", self.at(0)),),
+                trades_offset=end, symbols=(Served("X", "trades", self.at(0)),) if end else (),
             )  # fmt: skip
             topic = topics.FEED_STATUS.name(self.space.prefix)
             self.producer.produce(topic, self.encode[FeedStatus](status), self.source.encode(), partition)
@@ -188,7 +188,6 @@ class Feed:
 
 def test_law_7_a_live_feed_with_an_outage_and_late_trades_is_out_as_its_topics_make_it(space, services):
     feed = Feed(space, "venue")
-    feed.status(0)
     for second in range(5, 175, 10):
         feed.trade(second, 10 + second / 100)
         feed.status(second + 1)
