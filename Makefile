@@ -29,7 +29,7 @@ status: setup ## What runs, and where
 	$(BIN)/candlewick status
 
 test: setup ## The whole suite, integration included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
