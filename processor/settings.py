@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     live_budget: int = Field(default=4000, ge=1, le=1_000_000)
     flush_ms: int = Field(default=500, ge=10, le=60_000)
     sessions: Annotated[Sessions, NoDecode] = ()
+    generation: int = Field(default=0, ge=0, le=9_000)
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     http_host: str = "127.0.0.1"
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
             horizon_us=self.horizon_s * SECOND,
             ahead_us=self.ahead_s * SECOND,
             sessions=self.sessions,
+            generation=self.generation,
         )
 
 

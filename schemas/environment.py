@@ -31,6 +31,7 @@ SETTINGS: dict[str, str] = {
     "LIVE_BUDGET": "Live candles a second and worker above which their period stretches",
     "FLUSH_MS": "Period of state snapshots and commits",
     "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
+    "GENERATION": "Part of every version; raised by hand after a rebuild, so that later corrections outweigh it",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
     "HTTP_HOST": "Address the processor's pages listen on; they are open to whoever reaches them",
     "ADVERTISED_URL": "Where other processors reach these pages; empty = http://HTTP_HOST:METRICS_PORT",
