@@ -86,7 +86,8 @@ def _listener(settings: Settings) -> socket.socket | None:
 
 def _url(settings: Settings, listener: socket.socket) -> str:
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
-    return (settings.advertised_url or f"http://{host}:{listener.getsockname()[1]}").rstrip("/")
+    advertised = settings.advertised_url.replace("{hostname}", socket.gethostname())
+    return (advertised or f"http://{host}:{listener.getsockname()[1]}").rstrip("/")
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
         "last_frame_us": counts.last_frame_us,
         "up_s": round(monotonic() - begun, 1),
     }
-    with serve(settings.metrics_port, source.name, counts, health):
+    with serve(settings.http_host, settings.metrics_port, source.name, counts, health):
         loop.run()
 
 

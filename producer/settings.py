@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
     kafka_options: dict[str, Any] = {}
     metrics_port: int | None = Field(None, ge=0, le=65535)
+    http_host: str = "127.0.0.1"
     # Our choices: two missed pings and a little; two and a half of Finnhub's 60 s pings; a minute bounds an outage's tail.
     liveness_transport_s: float = Field(45.0, gt=0)
     liveness_feed_s: float = Field(150.0, gt=0)

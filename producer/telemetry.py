@@ -1,4 +1,4 @@
-"""SHELL (HTTP on loopback). What the producer counts, as /metrics for Prometheus and /health for people and probes.
+"""SHELL (HTTP). What the producer counts, as /metrics for Prometheus and /health for people and probes.
 
 Counting is plain addition, because it happens for every record; metrics are made of it only when somebody asks.
 """
@@ -6,6 +6,7 @@ Counting is plain addition, because it happens for every record; metrics are mad
 from __future__ import annotations
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,8 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from producer.errors import FatalError
 
 _log = structlog.get_logger()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -71,8 +74,16 @@ def _family(name: str, doc: str, label: str | None, source: str, values: Mapping
     return family
 
 
-def serve(port: int, source: str, counts: Counts, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
-    """Answer /metrics and /health on 127.0.0.1 until ``shutdown``; port 0 takes any free one, which is logged."""
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+def serve(host: str, port: int, source: str, counts: Counts, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
+    """Answer /metrics and /health on `host` until ``shutdown``; port 0 takes any free one, which is logged.
+
+    Raises:
+        FatalError: the address cannot be had.
+    """
     registry = CollectorRegistry()
     registry.register(_Collector(source, counts))
 
@@ -95,8 +106,11 @@ def serve(port: int, source: str, counts: Counts, health: Callable[[], Mapping[s
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: one line a scrape helps nobody."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    try:
+        server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), Handler)
+    except OSError as error:
+        raise FatalError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    _log.info("metrics.opened", port=server.server_address[1])
+    _log.info("metrics.opened", port=server.server_address[1], host=host)
     return server

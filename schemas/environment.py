@@ -12,7 +12,8 @@ SETTINGS: dict[str, str] = {
     "TOPIC_PREFIX": "First part of every topic and group name",
     "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object",
     "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",
-    "METRICS_PORT": "Port of /metrics and /health on loopback; 0 = any free one; empty = none",
+    "METRICS_PORT": "Port of /metrics and /health; 0 = any free one; empty = none",
+    "HTTP_HOST": "Address that /metrics, /health and the processor's pages listen on; they are open to whoever reaches them",
     # deploy
     "HOME": "Folder of the local stack: jars, data, logs",
     "ARTIFACTS": "Folder of the downloaded servers, shared by all homes",
@@ -33,8 +34,7 @@ SETTINGS: dict[str, str] = {
     "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
     "GENERATION": "Part of every version; raised by hand after a rebuild, so that later corrections outweigh it",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
-    "HTTP_HOST": "Address the processor's pages listen on; they are open to whoever reaches them",
-    "ADVERTISED_URL": "Where other processors reach these pages; empty = http://HTTP_HOST:METRICS_PORT",
+    "ADVERTISED_URL": "Where other processors reach these pages, {hostname} = this machine's name; empty = http://HTTP_HOST:METRICS_PORT",
     "CACHE_MB": "Memory for the newest candles and gaps that the processor's pages answer from",
     # sink
     "CASSANDRA": "Cassandra contact points, host:port[,host:port]",

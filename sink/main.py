@@ -73,7 +73,7 @@ class _Service:
         """Check, connect, work, drain."""
         s = self._c.settings
         if s.metrics_port is not None:
-            serve(s.metrics_port, self._telemetry, self._health)
+            serve(s.http_host, s.metrics_port, self._telemetry, self._health)
         first, bulk = self._topics()
         dead = DEAD_LETTERS.name(s.topic_prefix)
         self._check_topics([*first, *bulk, dead])
@@ -159,7 +159,8 @@ class _Service:
     def _health(self) -> dict[str, object]:
         assigned = sum(len(lane.assigned) for lane in self._lanes)
         age_s = None if self._writer is None else round(time.monotonic() - self._writer.alive_s, 1)
-        return {"ready": age_s is not None and age_s < STUCK_S and assigned > 0, "assigned": assigned, "last_turn_s": age_s}
+        live = age_s is None or age_s < STUCK_S  # None: it waits for Kafka or Cassandra, and says so in its log
+        return {"live": live, "ready": age_s is not None and live and assigned > 0, "assigned": assigned, "last_turn_s": age_s}
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if self._stopping:

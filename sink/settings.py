@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     kafka_options: dict[str, Any] = {}
     timeframes: str = timeframes.DEFAULT
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    http_host: str = "127.0.0.1"
     # None: 15 s where the keyspace has one replica, else none (see sink.offsets).
     commit_lag_s: float | None = Field(default=None, ge=0, le=3600)
 

@@ -1,8 +1,9 @@
-"""SHELL (HTTP on loopback). What the sink counts, as /metrics for Prometheus and /health for people and probes."""
+"""SHELL (HTTP). What the sink counts, as /metrics for Prometheus and /health for people and probes."""
 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,8 +12,11 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from sink.errors import FatalError
+
 _log = structlog.get_logger()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PAGES = {"/health": "ready", "/health/ready": "ready", "/health/live": "live"}
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -52,19 +56,26 @@ class Telemetry:
         self.cassandra_up = Gauge(n + "cassandra_up", "1 while the last write was acknowledged.", registry=r)
 
 
-def serve(port: int, telemetry: Telemetry, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
-    """Answer /metrics and /health on 127.0.0.1 until ``shutdown``; port 0 takes any free one, which is logged.
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
-    /health answers 200 when ``health()["ready"]`` is true, else 503.
+
+def serve(host: str, port: int, telemetry: Telemetry, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
+    """Answer /metrics and /health on `host` until ``shutdown``; port 0 takes any free one, which is logged.
+
+    /health and /health/ready answer 200 when ``health()["ready"]`` is true, else 503; /health/live goes by ``["live"]``.
+
+    Raises:
+        FatalError: the address cannot be had.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE, generate_latest(telemetry.registry))
-            elif self.path == "/health":
+            elif self.path in PAGES:
                 state = health()
-                self._answer(200 if state["ready"] else 503, "application/json", json.dumps(state).encode())
+                self._answer(200 if state[PAGES[self.path]] else 503, "application/json", json.dumps(state).encode())
             else:
                 self.send_error(404)
 
@@ -78,8 +89,11 @@ def serve(port: int, telemetry: Telemetry, health: Callable[[], Mapping[str, Any
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: one line a scrape helps nobody."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    try:
+        server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), Handler)
+    except OSError as error:
+        raise FatalError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    _log.info("metrics.opened", port=server.server_address[1])
+    _log.info("metrics.opened", port=server.server_address[1], host=host)
     return server
