@@ -23,8 +23,9 @@ SETTLED_US = 5_000_000  # after this nothing happens to an entry any more
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m deploy.simulator", description="A fake Finnhub on loopback.")
+    parser = argparse.ArgumentParser(prog="python -m deploy.simulator", description="A fake Finnhub.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; whoever reaches it may inject faults")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
     parser.add_argument("--token", default="simulator", help="the key that clients have to give")
     parser.add_argument("--ping-seconds", type=float, default=60.0, help="time between ping frames")
@@ -41,10 +42,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     runner = web.AppRunner(Server(stream, candles, arguments.token).application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", arguments.port)
+    site = web.TCPSite(runner, arguments.host, arguments.port)
     await site.start()
     port = runner.addresses[0][1]
-    address = f"127.0.0.1:{port}"
+    address = f"{arguments.host}:{port}"
     ready = {
         "ws": f"ws://{address}",
         "rest": f"http://{address}/api/v1",
