@@ -14,7 +14,7 @@ import orjson
 from producer.errors import RemoteError
 from producer.repeats import FrameMemory
 from producer.sources.protocol import Heartbeat, Ignored, Refused, Repeated, SourceEvent, VenueError
-from schemas.records import Trade
+from schemas.records import IdOrder, Trade
 from schemas.timeframes import DAY, SECOND
 
 # Our choice: older or newer is a wrong unit (seconds for milliseconds) or a broken clock.
@@ -28,6 +28,8 @@ _ABOVE_ZERO = 5e-324  # the smallest double above 0
 
 class Finnhub:
     """One account's stream; ``connected`` begins each connection, ``frames_to_send`` gives its subscriptions."""
+
+    ids: IdOrder = "none"
 
     def __init__(self, symbols: tuple[str, ...], name: str = "finnhub") -> None:
         self.name = name
@@ -50,6 +52,10 @@ class Finnhub:
     def refused_symbols(self) -> frozenset[str]:
         """Return the symbols that "too many symbols" seems to have meant and that have not ticked since."""
         return frozenset(self._suspects)
+
+    def admits(self, trade: Trade) -> bool:
+        """Refuse: the provider fills with candles, and without ids a trade cannot be told from its twin."""
+        return False
 
     def receive(self, frame: bytes, now_us: int) -> list[SourceEvent]:
         """Turn one frame into events, in frame order.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from producer.errors import RemoteError
-from schemas.records import Quote, Trade, TradeKind
+from schemas.records import IdOrder, Loss, Quote, Trade, TradeKind
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class VenueError:
     message: str
 
 
-SourceEvent = Trade | Quote | Heartbeat | Ignored | Repeated | Refused | VenueError
+SourceEvent = Trade | Quote | Heartbeat | Ignored | Repeated | Refused | VenueError | Loss
+"""A `Loss` is an interval of one symbol (or of all) that the source has found incomplete while connected: told once, it goes into
+the next status of the symbol's partition."""
 
 
 class Source(Protocol):
@@ -52,6 +54,8 @@ class Source(Protocol):
 
     name: str
     symbols: tuple[str, ...]
+    ids: IdOrder
+    """What the venue's trade ids promise; only contiguous ids prove gaps."""
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: forget what belonged to the one before; subscriptions are to be sent anew."""
@@ -73,3 +77,6 @@ class Source(Protocol):
 
     def refused_symbols(self) -> frozenset[str]:
         """Return the wanted symbols that the provider seems not to deliver."""
+
+    def admits(self, trade: Trade) -> bool:
+        """Tell whether a trade fetched after the fact is new, and remember it; False: it had come by the stream or before."""
