@@ -1,0 +1,259 @@
+"""SHELL (clock). The fake IG's market and schedule: quotes go to whoever subscribed, sessions are rebound, faults are done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from deploy.simulator.ig_accounts import Accounts
+from deploy.simulator.ig_candles import IgCandles
+from deploy.simulator.ig_ledger import Entry, IgLedger
+from deploy.simulator.ig_lightstreamer import IgSession, Lightstreamer, subscribed
+from deploy.simulator.ig_market import IgMarket, Move, text
+from deploy.simulator.tlcp import Request, Subscribed
+
+TICK_S = 0.02
+HEARTBEAT = "TRADE:HB.U.HEARTBEAT.IP"
+HEARTBEAT_S = 1.0
+MAX_SUBSCRIPTIONS = 40
+
+
+class Venue:
+    """One market, one account, its streams. ``scale`` speeds up the schedule (LOOPs, tokens, allowances), not the quotes."""
+
+    def __init__(
+        self,
+        market: IgMarket,
+        candles: IgCandles,
+        accounts: Accounts,
+        ledger: IgLedger,
+        *,
+        scale: float = 1.0,
+        loop_s: float = 0.0,
+        keepalive_ms: int = 2000,
+    ) -> None:
+        self.market = market
+        self.candles = candles
+        self.accounts = accounts
+        self.ledger = ledger
+        self.streams = Lightstreamer(ledger, admit=self._admit, opened=self._opened, keepalive_ms=keepalive_ms)
+        self.rest_code: tuple[int, float] = (0, 0.0)
+        self._scale = scale
+        self._loop_s = loop_s
+        self._start_s = time.monotonic()
+        self._paused_until_s = self._closed_until_s = 0.0
+        self._is_closed = False
+        self._last_ms = 0
+        self._overflow: dict[str, int] = {}
+        self._bad: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now_s(self) -> float:
+        """Return the venue's schedule clock: seconds since the start, scaled."""
+        return (time.monotonic() - self._start_s) * self._scale
+
+    async def run(self) -> None:
+        """Let time pass until cancelled."""
+        next_loop_s = self._loop_s or float("inf")
+        next_beat_s = 0.0
+        while True:
+            now_s = time.monotonic()
+            self._step(now_s)
+            if now_s >= next_beat_s:
+                next_beat_s = now_s + HEARTBEAT_S
+                self._beat()
+            if self.now_s() >= next_loop_s:
+                next_loop_s += self._loop_s
+                self.streams.finish("LOOP,0")
+                self.ledger.count("loops")
+            self.streams.forget_unbound()
+            await asyncio.sleep(TICK_S)
+
+    async def inject(self, fault: dict[str, Any]) -> None:
+        """Do what a fault asks for."""
+        now_s, seconds, kind = time.monotonic(), fault["seconds"], fault["kind"]
+        self.ledger.count(f"fault_{kind}")
+        if kind == "cut":
+            await self.streams.cut(fault["how"], recover=fault["recover"], seconds=seconds)
+        elif kind == "silent":
+            for session in self.streams.sessions.values():
+                session.silent_until_s = now_s + seconds
+        elif kind == "loop":
+            task = asyncio.create_task(self._loops(fault["times"], seconds))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif kind == "end":
+            self.streams.finish(f"END,{fault['code']},ended by a fault")
+        elif kind == "conerr":
+            self.streams.refusing = (fault["code"], now_s + seconds)
+        elif kind in ("overflow", "bad_price"):
+            epic = fault["epic"] or next(iter(self.market.epics))
+            if kind == "overflow":
+                self._overflow[epic] = fault["times"]
+            else:
+                self._bad.add(epic)
+        elif kind == "pause":
+            self._paused_until_s = now_s + seconds
+        elif kind == "closed":
+            self._closed_until_s = now_s + seconds
+        elif kind == "no_websocket":
+            self.streams.no_websocket_until_s = now_s + seconds
+        elif kind == "malformed":
+            for session in self.streams.sessions.values():
+                for target in list(session.subscriptions.values())[:1]:
+                    session.add(f"U,{target.number},1,{'|'.join('x' * 40)}")
+        elif kind == "invalidate":
+            self.accounts.tokens.clear()
+        elif kind == "rest":
+            self.rest_code = (fault["code"], now_s + seconds)
+        elif kind == "allowance":
+            self.accounts.points = self.accounts.spent + fault["times"]
+
+    async def _loops(self, times: int, seconds: float) -> None:
+        for _ in range(times):
+            self.streams.finish("LOOP,0")
+            self.ledger.count("loops")
+            await asyncio.sleep(seconds)
+
+    # Who may stream what.
+
+    def _admit(self, user: str, password: str) -> int:
+        cst, _, xst = password.removeprefix("CST-").partition("|XST-")
+        return 0 if user == self.accounts.account and self.accounts.is_valid(cst, xst, self.now_s()) else 1
+
+    def _opened(self, session: IgSession, wish: Request) -> tuple[int, str] | None:
+        item, fields = wish.get("LS_group"), wish.get("LS_schema").split(" ")
+        if len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
+            return -1, "Too many subscriptions"
+        if item == HEARTBEAT:
+            target = session.subscribe(wish)
+            session.update(target, [_beat_value(name) for name in fields])
+            return None
+        kind, epic, mode, adapter = _parts(item)
+        if kind in ("MARKET", "L1"):
+            return -1, "Subscription withdrawn"
+        if kind == "PRICE" and adapter != wish.get("LS_data_adapter"):
+            return 17, "Bad Data adapter name"
+        if epic not in self.market.epics or (kind == "PRICE" and item.split(":")[1] != session.user):
+            return 21, "Invalid group"
+        if wish.get("LS_mode") != mode:
+            return 24, "Subscription mode not allowed"
+        target = session.subscribe(wish)
+        if kind == "PRICE" and wish.get("LS_snapshot") != "false":
+            move = self.market.last[epic]
+            entry = self._entry(move, "price", (self._last_ms or time.time_ns() // 1_000_000) - 1)
+            self.ledger.made(entry)
+            session.update(target, self._price_row(move, entry.t, target), entry)
+        return None
+
+    # What happens.
+
+    def _step(self, now_s: float) -> None:
+        due = self.market.due(now_s)
+        closed = now_s < self._closed_until_s
+        if closed != self._is_closed:
+            self._is_closed = closed
+            self._tell_flags()
+        if closed or now_s < self._paused_until_s:
+            return
+        for move in due:
+            # Later than the one before: two changes of one item never have the same time, so that tests can tell them apart.
+            self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
+            self.candles.add(move, self._last_ms)
+            if self._overflow.get(move.epic, 0) > 0:
+                self._drop(move)
+                continue
+            self._send(move, "price", f":{move.epic}")
+            if move.ltp is not None:
+                self._send(move, "tick", f":{move.epic}:TICK")
+
+    def _send(self, move: Move, kind: Any, ending: str) -> None:
+        targets = subscribed(self.streams.sessions, ending)
+        if not targets:
+            if self.streams.sessions or move.epic not in self._asked():
+                return
+            entry = self._entry(move, kind, self._last_ms)
+            self.ledger.made(entry)
+            self.ledger.never_sent(entry, "no_session")
+            return
+        entry = self._entry(move, kind, self._last_ms)
+        self.ledger.made(entry)
+        for session, target in targets:
+            row = self._price_row(move, entry.t, target) if kind == "price" else self._tick_row(move, entry.t, target)
+            session.update(target, row, entry)
+
+    def _asked(self) -> set[str]:
+        return {r["item"] for r in self.ledger.requests if r["what"] == "add"}
+
+    def _drop(self, move: Move) -> None:
+        self._overflow[move.epic] -= 1
+        entry = self._entry(move, "price", self._last_ms)
+        self.ledger.made(entry)
+        self.ledger.never_sent(entry, "overflow")
+        if self._overflow[move.epic] == 0:
+            total = sum(1 for e in self.ledger.entries if e.epic == move.epic and e.lost == "overflow")
+            told = self.ledger.summary().get(f"overflow_told_{move.epic}", 0)
+            self.ledger.count(f"overflow_told_{move.epic}", total - told)
+            for session, target in subscribed(self.streams.sessions, f":{move.epic}"):
+                session.overflow(target, total - told)
+
+    def _entry(self, move: Move, kind: Any, t: int) -> Entry:
+        return Entry(
+            move.epic, kind, t, move.bid, move.ask, move.bid_size, move.ask_size, move.ltp, move.ltv, time.time_ns() // 1000
+        )
+
+    def _price_row(self, move: Move, t: int, target: Subscribed) -> list[str | None]:
+        digits = self.market.epics[move.epic].digits
+        bad = move.epic in self._bad and target.row is not None
+        if bad:
+            self._bad.discard(move.epic)
+            self.ledger.count("bad_sent")
+        known = {
+            "BIDPRICE1": "n/a" if bad else text(move.bid, digits),
+            "ASKPRICE1": text(move.ask, digits),
+            "BIDSIZE1": text(move.bid_size, 2),
+            "ASKSIZE1": text(move.ask_size, 2),
+            "TIMESTAMP": str(t),
+            "DLG_FLAG": "CLOSED  " if self._is_closed else "DEAL    ",
+            "DELAY": "0",
+            "CURRENCY0": "GBP",
+        }
+        return [known.get(name) for name in target.fields]
+
+    def _tick_row(self, move: Move, t: int, target: Subscribed) -> list[str | None]:
+        digits = self.market.epics[move.epic].digits
+        known = {
+            "BID": text(move.bid, digits),
+            "OFR": text(move.ask, digits),
+            "LTP": text(move.ltp, digits),
+            "LTV": text(move.ltv, 2),
+            "UTM": str(t),
+        }
+        return [known.get(name) for name in target.fields]
+
+    def _tell_flags(self) -> None:
+        for epic in self.market.epics:
+            for session, target in subscribed(self.streams.sessions, f":{epic}"):
+                if target.row is not None and "DLG_FLAG" in target.fields:
+                    row = list(target.row)
+                    row[target.fields.index("DLG_FLAG")] = "CLOSED  " if self._is_closed else "DEAL    "
+                    session.update(target, row)
+
+    def _beat(self) -> None:
+        for session, target in subscribed(self.streams.sessions, HEARTBEAT):
+            session.update(target, [_beat_value(name) for name in target.fields])
+
+
+def _beat_value(field: str) -> str | None:
+    return str(time.time_ns() // 1_000_000) if field == "HEARTBEAT" else None
+
+
+def _parts(item: str) -> tuple[str, str, str, str]:
+    # Kind, epic, mode and adapter of an item's name.
+    parts = item.split(":")
+    if parts[0] == "PRICE" and len(parts) == 3:
+        return "PRICE", parts[2], "MERGE", "Pricing"
+    if parts[0] == "CHART" and len(parts) == 3 and parts[2] == "TICK":
+        return "CHART", parts[1], "DISTINCT", ""
+    return parts[0], parts[-1], "MERGE", ""
