@@ -21,7 +21,7 @@ from sink.consumer import Lane, missing_topics
 from sink.dead_letters import DeadLetters
 from sink.errors import FatalError, StoppedError
 from sink.mapping import Mapper
-from sink.retention import Retention
+from sink.overrides import Retention
 from sink.settings import Configuration, SettingsError
 from sink.store import Store
 from sink.telemetry import Telemetry, serve

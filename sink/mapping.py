@@ -11,8 +11,8 @@ from schemas.records import Candle, FeedStatus, Gap, Quote, Record, Trade
 from schemas.wire import WireError
 from sink.decode import Reader
 from sink.directory import Directory
-from sink.retention import Retention
-from sink.rows import INVALID, RefusedError, candle_row, gap_row, quote_row, trade_row
+from sink.overrides import Retention
+from sink.rows import INVALID, RefusedError, candle_row, gap_row, quote_row, trade_row, version_row
 from sink.statuses import StatusBoard
 from sink.tables import Row
 
@@ -115,7 +115,9 @@ class Mapper:
             case Quote():
                 return [quote_row(record, self.retention, now_us, message)]
             case Candle():
-                return [candle_row(record, self.retention, now_us, message), *self._directory.of_candle(record, message)]
+                row = candle_row(record, self.retention, now_us, message)
+                version = version_row(record, row, self.retention)
+                return [row, *([] if version is None else [version]), *self._directory.of_candle(record, message)]
             case Gap():
                 return [gap_row(record, self.retention, now_us, message), *self._directory.of_gap(record, message)]
             case FeedStatus():

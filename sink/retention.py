@@ -1,22 +1,26 @@
-"""PURE. How long rows are kept, counted from their own time: the defaults, the settings and the expiry of a row.
+"""PURE. How long rows are kept, counted from their own time: the defaults, the settings, and the TTL that is left.
 
 A row expires at its own time + retention, however late it is written (law "honest TTL"): a candle's own time is its
-start, a gap's its beginning, a trade's and a quote's the event time.
+start (for each of its versions too), a gap's its beginning, a trade's and a quote's the event time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from schemas.environment import PREFIX, RETENTION
 from schemas.timeframes import DAY, HOUR, MINUTE, SECOND, Timeframe, parse
 
-TABLES: dict[str, float] = {"trades": 7, "quotes": 0.125, "gaps": 365}
-"""Tables that are not candles, with their default retention in days. Our choice: ticks are the bulk, gaps the proof."""
+VERSIONS = "candle_versions"
+TABLES: dict[str, float] = {"trades": 7, "quotes": 0.125, "gaps": 365, VERSIONS: 30}
+"""Tables that are not candles, with their default retention in days. Our choice: ticks are the bulk, gaps the proof.
+
+All versions of a candle are kept for equally long, from its start and whatever its timeframe: were each counted from its
+own publication, the first would be gone before the last, and what was known at a moment could no longer be said.
+"""
 _CANDLE_DAYS: tuple[tuple[int, float], ...] = ((MINUTE - 1, 7), (MINUTE, 30), (5 * MINUTE, 90), (15 * MINUTE, 180), (HOUR, 365))
-_LONGEST_S = 630_720_000
+LONGEST_S = 630_720_000
 """Cassandra's largest TTL, 20 years."""
 
 
@@ -36,7 +40,7 @@ def seconds(days: float) -> int:
     if not math.isfinite(days) or days < 0:
         raise ValueError(f"{days} is no number of days: 0 (for ever) or more")
     result = round(days * DAY / SECOND)
-    if result > _LONGEST_S:
+    if result > LONGEST_S:
         raise ValueError(f"{days:g} days are more than Cassandra's longest TTL, 7300; 0 keeps for ever")
     if days and not result:
         raise ValueError(f"{days} days are less than a second")
@@ -44,13 +48,13 @@ def seconds(days: float) -> int:
 
 
 def days_of(timeframes: Iterable[Timeframe], changed: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Return the retention in days by timeframe name and by table (trades, quotes, gaps), `changed` laid over the defaults."""
+    """Return the retention in days by timeframe name and by table (`TABLES`), `changed` laid over the defaults."""
     days = {t.name: default_days(t) for t in timeframes} | TABLES
     return days | {name: value for name, value in (changed or {}).items() if name in days}
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, float]:
-    """Return the retentions set as ``CANDLEWICK_RETENTION_<timeframe>``, ``_TRADES``, ``_QUOTES`` and ``_GAPS``, in days.
+    """Return the retentions set as ``CANDLEWICK_RETENTION_<timeframe>`` and ``_TRADES``, ``_QUOTES`` and so on, in days.
 
     Raises:
         ValueError: a name is no timeframe nor table, or a value no number of days; the message names the variable.
@@ -75,25 +79,6 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, float]:
 def variable_of(name: str) -> str:
     """Return the environment variable that sets the retention of a timeframe or table."""
     return PREFIX + RETENTION + (name.upper() if name in TABLES else name)
-
-
-@dataclass(frozen=True)
-class Retention:
-    """Seconds by timeframe or table; ``overrides`` by (series, timeframe) go before them. 0 = for ever."""
-
-    by_name: Mapping[str, int]
-    overrides: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-    def expires_us(self, name: str, own_time_us: int, series: str = "") -> int | None:
-        """Return when a row of `own_time_us` expires, microseconds UTC; None = never.
-
-        Args:
-            name: the timeframe, or the table (trades, quotes, gaps).
-            own_time_us: start of the candle, beginning of the gap, event time of the trade or quote.
-            series: whose override in md.retention applies, if there is one.
-        """
-        keep_s = self.overrides.get((series, name), self.by_name[name]) if self.overrides else self.by_name[name]
-        return own_time_us + keep_s * SECOND if keep_s else None
 
 
 def ttl_s(expires_us: int | None, now_us: int) -> int | None:

@@ -11,7 +11,8 @@ from math import isfinite
 
 from schemas.records import Candle, Gap, Quote, Trade, instrument_of
 from schemas.timeframes import DAY, HOUR
-from sink.retention import Retention
+from sink.overrides import Retention
+from sink.retention import VERSIONS
 from sink.tables import Row, candles_table
 
 OPEN_ENDED_US = 4_102_444_800_000_000
@@ -64,6 +65,26 @@ def candle_row(candle: Candle, retention: Retention, now_us: int, origin: object
     expires_us = retention.expires_us(candle.timeframe, candle.start, candle.series)
     stamp = candle.start + candle.version
     return Row(candles_table(candle.timeframe), candle.series, candle.start, stamp, expires_us, values, origin)
+
+
+def version_row(candle: Candle, row: Row, retention: Retention) -> Row | None:
+    """Return the row that keeps this publication of a candle for questions about the past, None for a candle still open.
+
+    One row a version. The same version may be published again after a crash; the first publication has to stay, for since
+    then it was known: so the earlier it was published, the higher the stamp, `start` minus what has passed since.
+
+    Args:
+        candle: as published.
+        row: what `candle_row` made of it.
+        retention: of all versions alike (see `sink.retention.TABLES`).
+    """
+    if candle.state == "live":
+        return None
+    stamp = candle.start - (candle.updated_at - candle.start)
+    expires_us = retention.expires_us(VERSIONS, candle.start, candle.series)
+    values = (candle.timeframe, candle.updated_at, *row.values)
+    partition, key = (candle.series, candle.timeframe), (candle.start, candle.version)
+    return Row(VERSIONS, partition, key, stamp, expires_us, values, row.origin)
 
 
 def gap_row(gap: Gap, retention: Retention, now_us: int, origin: object = None) -> Row:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from schemas.records import FeedStatus
 from schemas.timeframes import SECOND
 from sink.directory import GROUP
-from sink.retention import Retention
+from sink.overrides import Retention
 from sink.tables import Row
 
 _LAST_WORDS = ("stopping", "finished")

@@ -22,6 +22,7 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement
 from sink.batches import Batch, bound
 from sink.errors import FatalError
 from sink.packing import Packer, packed, packers
+from sink.retention import TABLES
 from sink.tables import COLUMNS, candles_table, statements
 
 IN_FLIGHT = 128
@@ -125,7 +126,7 @@ class Store:
         if not found:
             raise FatalError(f"keyspace {self._keyspace} has no tables: run `candlewick store apply` first")
         wanted = {candles_table(t): retention_s[t] for t in timeframes}
-        wanted |= {name: retention_s[name] for name in ("trades", "quotes", "gaps")}
+        wanted |= {name: retention_s[name] for name in TABLES}
         absent = sorted((set(wanted) | set(COLUMNS) | {"retention"}) - set(found))
         if absent:
             raise FatalError(f"keyspace {self._keyspace} lacks {', '.join(absent)}: run `candlewick store apply` first")
@@ -144,9 +145,9 @@ class Store:
         replication = self._session.execute(query, (self._keyspace,)).one().replication
         return min((int(v.split("/")[0]) for k, v in replication.items() if k != "class"), default=1)
 
-    def overrides(self) -> dict[tuple[str, str], int]:
-        """Return the retention in seconds of single series, by (series, timeframe)."""
-        return {(r.series, r.timeframe): max(0, r.ttl_seconds or 0) for r in self._session.execute(self._overrides)}
+    def overrides(self) -> list[tuple[str, str, int | None]]:
+        """Return what operators have written: pattern of series, timeframe or table, seconds."""
+        return [(r.series, r.timeframe, r.ttl_seconds) for r in self._session.execute(self._overrides)]
 
     @property
     def losses(self) -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
+from sink.retention import VERSIONS
+
 CANDLE_COLUMNS = (
     "series start open high low close volume buy_volume vwap trade_count update_count late_count first_event_us last_event_us "
     "version state reason provenance coverage gap_cause fingerprint updated_at"
 )
 COLUMNS: dict[str, str] = {
+    VERSIONS: f"timeframe published_us {CANDLE_COLUMNS}",
     "trades": "instrument hour event_us trade_key event_time kind price size side receive_us epoch sequence backfill",
     "quotes": "instrument hour event_us quote_key event_time bid ask bid_size ask_size receive_us epoch sequence",
     "gaps": "series start gap_id end from_us to_us cause detail state missing version fillable why_not updated_at",

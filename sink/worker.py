@@ -16,7 +16,7 @@ from schemas.registry import RegistryUnavailableError
 from sink import retry
 from sink.batches import plan
 from sink.mapping import Mapper, Work
-from sink.retention import Retention
+from sink.overrides import Retention, checked
 from sink.retry import Verdict
 from sink.rows import position_row
 from sink.store import Store
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 FIRST_ROWS, BULK_ROWS = 500, 2000
 """Records a turn and lane. Our choice: mapping and sending 2000 trades takes 30 ms of one core; a candle waits no longer."""
 POLL_S = 0.025
-POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 60.0
+POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 10.0
 
 
 class Worker:
@@ -43,6 +43,7 @@ class Worker:
         self._stopping = self._busy = False
         self._bulk_flight: Underway | None = None
         self._losses = store.losses
+        self._faults: list[str] = []
         self._due = {"positions": 0.0, "commit": 0.0, "overrides": 0.0}
 
     def stop(self) -> None:
@@ -135,14 +136,18 @@ class Worker:
 
     def _read_overrides(self) -> None:
         try:
-            overrides = self._store.overrides()
+            overrides, faults = checked(self._store.overrides())
         except Exception as error:
             if retry.judge(error) is not Verdict.TRANSIENT:
                 raise
-            return  # asked again in a minute
-        if overrides != dict(self._mapper.retention.overrides):
-            _log.info("retention.read", series=len({series for series, _ in overrides}))
-        self._mapper.retention = Retention(self._mapper.retention.by_name, overrides)
+            return  # asked again soon
+        if faults != self._faults:
+            self._faults = faults
+            for fault in faults:
+                _log.warning("override.ignored", reason=fault, remedy="see `candlewick retention show`")
+        if overrides != self._mapper.retention.overrides:
+            _log.info("retention.changed", overrides=len(overrides))
+            self._mapper.retention = Retention(self._mapper.retention.by_name, overrides)
 
 
 def _now_us() -> int:

@@ -19,7 +19,7 @@ from sink.dead_letters import DeadLetters
 from sink.errors import FatalError, StoppedError
 from sink.mapping import Poison, Work
 from sink.offsets import Span
-from sink.retention import variable_of
+from sink.retention import VERSIONS, variable_of
 from sink.retry import Verdict
 from sink.rows import TOO_FAR_AHEAD
 from sink.store import Flight, Store
@@ -184,6 +184,8 @@ class Writer:
         for row in expired:
             self._t.expired.labels(row.table).inc()
             series = row.partition[0] if isinstance(row.partition, tuple) else row.partition
+            if row.table == VERSIONS:
+                continue  # the candle itself is kept or said; old replays are not asked about their past
             if (row.table, series) in self._expired_said or len(self._expired_said) >= _SAID:
                 continue
             self._expired_said.add((row.table, series))

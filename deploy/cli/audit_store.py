@@ -13,7 +13,7 @@ from processor.audit.content import Found, Stored
 from processor.audit.span import Question
 from schemas.timeframes import SECOND, Timeframe
 from schemas.topics import GAPS, SINK_GROUP, candles_dataset, group_name, topic_name
-from sink.retention import Retention
+from sink.overrides import Retention, checked
 from sink.rows import OPEN_ENDED_US, UNKNOWN_MISSING
 
 _EVER = 1 << 53
@@ -91,7 +91,7 @@ class Store:
         lifetimes = {r.table_name: r.default_time_to_live for r in self._session.execute(query, (self._keyspace,))}
         by_name = {t.name: lifetimes[f"candles_{t.name}"] for t in timeframes} | {"gaps": lifetimes["gaps"]}
         rows = self._session.execute(f"SELECT series, timeframe, ttl_seconds FROM {self._keyspace}.retention")  # noqa: S608
-        retention = Retention(by_name, {(r.series, r.timeframe): r.ttl_seconds for r in rows})
+        retention = Retention(by_name, checked((r.series, r.timeframe, r.ttl_seconds) for r in rows)[0])
         now = time.time_ns() // 1000
 
         def alive(name: str, series: str, own_time: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from deploy.cassandra.connect import connected
+from deploy.cli.as_of import known_at
 from deploy.cli.renderings import (
     CANDLE_FIELDS,
     GAP_FIELDS,
@@ -25,6 +26,7 @@ from deploy.cli.renderings import (
 )
 from deploy.cli.targets import home_option, targets
 from schemas.timeframes import parse
+from sink.retention import VERSIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 EVER = (-(1 << 53), 1 << 53)
@@ -61,10 +63,22 @@ def _range_and_format(command: F) -> F:
 @_range_and_format
 @click.option("--timeframe", default="1m", show_default=True, help="Which candles: 10s, 1m, 5m, 1h, ...")
 @click.option("--final", is_flag=True, help="Leave out candles that are still open.")
+@click.option("--as-of", "as_of_us", type=Moment(), help="Closed candles as they were known at this moment: milliseconds or ISO.")
 def candles(
-    series: tuple[str, ...], from_us: int | None, to_us: int | None, form: str, home: Path, timeframe: str, final: bool
+    series: tuple[str, ...],
+    from_us: int | None,
+    to_us: int | None,
+    form: str,
+    home: Path,
+    timeframe: str,
+    final: bool,
+    as_of_us: int | None,
 ) -> None:
-    """Show the newest version of each candle of SERIES (all there are, where none is named), by series and start."""
+    """Show the newest version of each candle of SERIES (all there are, where none is named), by series and start.
+
+    With --as-of T only what had been published by T counts: no later correction is seen, and no window that closed later.
+    It reaches back as far as versions are kept (CANDLEWICK_RETENTION_CANDLE_VERSIONS).
+    """
     try:
         parse(timeframe)
     except ValueError as error:
@@ -72,14 +86,17 @@ def candles(
     with reading(home) as (session, keyspace):
         table = f"{keyspace}.candles_{timeframe}"
         columns = ", ".join(c for c in CANDLE_FIELDS if c not in ("timeframe", "start_ms"))
-        query = f"SELECT start, {columns} FROM {table} WHERE series = ? AND start >= ? AND start < ? ORDER BY start ASC"  # noqa: S608
-        select = session.prepare(query)
+        if as_of_us is None:
+            chosen, among = columns, f"{table} WHERE series = ?"
+        else:
+            chosen, among = f"{columns}, published_us", f"{keyspace}.{VERSIONS} WHERE series = ? AND timeframe = '{timeframe}'"
+        select = session.prepare(f"SELECT start, {chosen} FROM {among} AND start >= ? AND start < ? ORDER BY start ASC")  # noqa: S608
         first = EVER[0] if from_us is None else -(-from_us // 1000)
         end = EVER[1] if to_us is None else -(-to_us // 1000)
         found = (
             candle_fields(row, timeframe)
             for name in sorted(set(series)) or _all_series(session, table)
-            for row in session.execute(select, (name, first, end))
+            for row in _known(session.execute(select, (name, first, end)), as_of_us)
             if not (final and row.state == "live")
         )
         _show(f"{timeframe} candles", CANDLE_FIELDS, found, form)
@@ -129,6 +146,10 @@ def reading(home: Path) -> Iterator[tuple[Any, str]]:
         absent = any(words in str(error) for words in ("not exist", "unconfigured"))
         hint = ": tables are made by `candlewick store apply`, for the timeframes of CANDLEWICK_TIMEFRAMES" if absent else ""
         raise click.ClickException(f"Cassandra: {error}{hint}") from error
+
+
+def _known(rows: Iterable[Any], as_of_us: int | None) -> Iterable[Any]:
+    return rows if as_of_us is None else known_at(rows, as_of_us)
 
 
 def _all_series(session: Any, table: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from deploy.cassandra.connect import connected
-from deploy.cassandra.schema import apply_schema
+from deploy.cassandra.schema import apply_schema, version_of
 from deploy.cli.targets import targets
 from schemas import environment, timeframes
 from sink import retention
@@ -22,10 +22,10 @@ def store() -> None:
 @store.command()
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of the local stack.")
 def apply(home: Path | None) -> None:
-    """Create the keyspace and its tables, and bring their retention in line with the settings.
+    """Create the keyspace, apply the migrations it lacks, and bring retention in line with the settings.
 
     Reads CANDLEWICK_KEYSPACE, _TIMEFRAMES, _CASSANDRA_REPLICATION and _RETENTION_*. Running it again is harmless; no table
-    is ever dropped.
+    is ever dropped. What was applied is recorded in schema_migrations; a keyspace of a newer release is refused.
     """
     strange = environment.unknown(os.environ)
     if strange:
@@ -37,10 +37,12 @@ def apply(home: Path | None) -> None:
         days = retention.from_environment(os.environ)
         with connected(targets(home).cassandra) as session:
             changed = apply_schema(session, keyspace, frames, replication, days)
+            version = version_of(session, keyspace)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except ConnectionError as error:
         raise click.ClickException(str(error)) from error
     for line in changed:
         click.echo(line)
-    click.echo(f"keyspace {keyspace}: {len(changed)} changes" if changed else f"keyspace {keyspace}: nothing to change")
+    said = f"{len(changed)} changes" if changed else "nothing to change"
+    click.echo(f"keyspace {keyspace}: {said}, schema version {version}")

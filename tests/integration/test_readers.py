@@ -8,8 +8,9 @@ import pytest
 
 from deploy.cassandra.connect import connected
 from schemas.timeframes import MINUTE
-from sink.retention import Retention
-from sink.rows import candle_row, gap_row
+from sink.overrides import Retention
+from sink.retention import TABLES
+from sink.rows import candle_row, gap_row, version_row
 from sink.store import Store
 from tests.support.feeding import a_candle, a_gap
 from tests.support.services import candlewick
@@ -23,6 +24,15 @@ CANDLES = [
     )
     for series in ("sim:A", "sim:B B@mid")
     for n in range(4)
+]
+PUBLISHED = [
+    # Minute 0: final a second after its end, revised ten minutes later, published again by a re-run after twenty.
+    # Minute 1: only learnt of after ten minutes. Minute 2: still open.
+    a_candle(START, 5, series="sim:A", updated_at=START + MINUTE + 1),
+    a_candle(START, 6, series="sim:A", updated_at=START + 10 * MINUTE, state="revised", reason="late_trade"),
+    a_candle(START, 5, series="sim:A", updated_at=START + 20 * MINUTE),
+    a_candle(START + MINUTE, 3, series="sim:A", updated_at=START + 10 * MINUTE + 1, state="revised", reason="backfill"),
+    a_candle(START + 2 * MINUTE, 3, series="sim:A", updated_at=START + 2 * MINUTE, closed=False),
 ]
 GAPS = [
     a_gap(START + 250, START + MINUTE, detail='said "so", twice'),
@@ -38,15 +48,16 @@ HEADER = (
 def env(make_space):
     """A space whose tables hold the candles and gaps above, written by the sink's own store."""
     space = make_space(
-        {"CANDLEWICK_TIMEFRAMES": "1m", **{f"CANDLEWICK_RETENTION_{n}": "0" for n in ("1m", "GAPS", "TRADES", "QUOTES")}}
+        {"CANDLEWICK_TIMEFRAMES": "1m", **{f"CANDLEWICK_RETENTION_{n}": "0" for n in ("1m", *(t.upper() for t in TABLES))}}
     )
-    retention = dict.fromkeys(("1m", "trades", "quotes", "gaps"), 0)
+    keep = Retention(dict.fromkeys(("1m", *TABLES), 0))
     store = Store.connect(space.cassandra, space.keyspace)
     try:
-        store.prepare(retention, ["1m"])
+        store.prepare(keep.by_name, ["1m"])
         now_us = START + 60 * MINUTE
-        rows = [candle_row(c, Retention(retention), now_us) for c in CANDLES]
-        rows += [gap_row(g, Retention(retention), now_us) for g in GAPS]
+        rows = [candle_row(c, keep, now_us) for c in CANDLES]
+        rows += [gap_row(g, keep, now_us) for g in GAPS]
+        rows += [row for c in PUBLISHED if (row := version_row(c, candle_row(c, keep, now_us), keep)) is not None]
         assert store.write([(row,) for row in rows], now_us) == []
     finally:
         store.close()
@@ -84,6 +95,22 @@ def test_the_range_includes_its_beginning_and_excludes_its_end(env):
 def test_open_candles_can_be_left_out(env):
     assert {r["state"] for r in read(env, "candles")} == {"final", "live"}
     assert {r["state"] for r in read(env, "candles", "--final")} == {"final"}
+
+
+@pytest.mark.parametrize(
+    ("moment_us", "known"),
+    [
+        (START + MINUTE, []),
+        (START + MINUTE + 1000, [(0, 5)]),
+        (START + 10 * MINUTE - 1000, [(0, 5)]),
+        (START + 10 * MINUTE, [(0, 6)]),
+        (START + 11 * MINUTE, [(0, 6), (1, 3)]),
+        (START + 30 * MINUTE, [(0, 6), (1, 3)]),
+    ],
+)
+def test_candles_as_of_a_moment_show_nothing_that_was_learnt_later(env, moment_us, known):
+    found = read(env, "candles", "sim:A", "--as-of", str(moment_us // 1000))
+    assert [((int(r["start_ms"]) * 1000 - START) // MINUTE, int(r["trade_count"])) for r in found] == known
 
 
 def test_gaps_keep_their_microseconds_and_open_ones_have_no_end(env):

@@ -8,12 +8,12 @@ from schemas.timeframes import MINUTE
 from sink.batches import bound, plan
 from sink.directory import Directory
 from sink.offsets import Offsets
-from sink.retention import Retention
-from sink.rows import candle_row, gap_row, trade_row
+from sink.overrides import Retention
+from sink.rows import candle_row, gap_row, trade_row, version_row
 from tests.support.feeding import a_candle, a_gap, a_trade
 
 NOW = 30_000_000 * MINUTE
-KEEP = Retention({"1m": 0, "trades": 0, "gaps": 0})
+KEEP = Retention({"1m": 0, "trades": 0, "gaps": 0, "candle_versions": 0})
 
 
 class Table:
@@ -31,11 +31,12 @@ class Table:
 
 starts = st.integers(0, 4).map(lambda n: NOW - n * MINUTE)
 candles = st.builds(
-    lambda start, count, closed, series: a_candle(start, count, closed=closed, series=series),
+    lambda start, count, closed, series, told: a_candle(start, count, closed=closed, series=series, updated_at=start + told),
     starts,
     st.integers(1, 6).map(lambda n: 2 * n),  # an open and a closed candle of neighbouring counts never share a version
     st.booleans(),
     st.sampled_from(["sim:X", "sim:Y"]),
+    st.just(MINUTE),
 )
 gaps = st.builds(
     lambda start, length: a_gap(start, None if length is None else start + length), starts, st.none() | st.integers(0, 5)
@@ -47,7 +48,9 @@ records = st.lists(st.one_of(candles, gaps, trades), min_size=1, max_size=40)
 def rows_of(record, directory):
     match type(record).__name__:
         case "Candle":
-            return [candle_row(record, KEEP, NOW), *directory.of_candle(record)]
+            row = candle_row(record, KEEP, NOW)
+            version = version_row(record, row, KEEP)
+            return [row, *([version] if version else []), *directory.of_candle(record)]
         case "Gap":
             return [gap_row(record, KEEP, NOW), *directory.of_gap(record)]
         case _:
@@ -81,6 +84,18 @@ def test_law_9_an_older_version_never_overwrites_a_newer_one(given_candles, data
     for candle in given_candles:
         stamp, _ = rows["candles_1m", candle.series, candle.start]
         assert stamp >= candle.start + candle.version
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(MINUTE, 10 * MINUTE)), min_size=1, max_size=12), st.data())
+@settings(deadline=None)
+def test_law_9_of_a_version_published_again_the_first_publication_stays(published, data):
+    candles = [a_candle(NOW, 2 * count, updated_at=NOW + told) for count, told in published]
+    rows = written(data.draw(st.permutations(candles)), data.draw(st.integers(1, 12)))
+    first = {}
+    for count, told in published:
+        first[2 * count + 1] = min(told, first.get(2 * count + 1, told))
+    found = {key[2][1]: values[1] - NOW for key, (_, values) in rows.items() if key[0] == "candle_versions"}
+    assert found == first
 
 
 class Commits(RuleBasedStateMachine):

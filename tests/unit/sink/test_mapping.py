@@ -6,13 +6,13 @@ from schemas.records import Candle, FeedStatus, Gap, Quote, Trade
 from schemas.registry import RegistryUnavailableError
 from schemas.wire import WireError, header
 from sink.mapping import Mapper
-from sink.retention import Retention
+from sink.overrides import Retention
 from tests.support.feeding import a_candle, a_gap, a_trade
 
 NOW = 1_800_000_000_000_000
 TOPICS = {"trades": Trade, "quotes": Quote, "candles": Candle, "gaps": Gap, "status": FeedStatus}
 IDS = dict(enumerate(TOPICS.values(), start=1))
-KEEP = Retention({"1m": 0, "trades": 0, "quotes": 0, "gaps": 0})
+KEEP = Retention({"1m": 0, "trades": 0, "quotes": 0, "gaps": 0, "candle_versions": 0})
 
 
 class AMessage:
@@ -92,8 +92,13 @@ def test_bad_candles_are_ours_to_keep(mapper):
 
 def test_a_candle_asks_for_its_row_the_latest_and_the_list(mapper):
     work = mapper([AMessage("candles", b"sim:X", encoded(a_candle(NOW, 3)))], NOW)
-    assert [r.table for r in work.rows] == ["candles_1m", "series_list", "latest"]
+    assert [r.table for r in work.rows] == ["candles_1m", "candle_versions", "series_list", "latest"]
     assert work.newest_us == NOW + 3
+
+
+def test_an_open_candle_leaves_no_version_behind(mapper):
+    work = mapper([AMessage("candles", b"sim:X", encoded(a_candle(NOW, 3, closed=False)))], NOW)
+    assert [r.table for r in work.rows] == ["candles_1m", "series_list", "latest"]
 
 
 def test_gaps_and_statuses_become_rows(mapper):

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.timeframes import DAY, SECOND, parse
-from sink.retention import Retention, days_of, default_days, from_environment, seconds, ttl_s, variable_of
+from sink.overrides import Retention
+from sink.retention import days_of, default_days, from_environment, seconds, ttl_s, variable_of
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_longer_candles_are_kept_longer(timeframe, days):
 def test_settings_are_laid_over_the_defaults():
     changed = from_environment({"CANDLEWICK_RETENTION_1m": "0", "CANDLEWICK_RETENTION_QUOTES": "0.5", "HOME": "x"})
     days = days_of([parse("1m"), parse("1d")], changed)
-    assert days == {"1m": 0, "1d": 0, "trades": 7, "quotes": 0.5, "gaps": 365}
+    assert days == {"1m": 0, "1d": 0, "trades": 7, "quotes": 0.5, "gaps": 365, "candle_versions": 30}
 
 
 @pytest.mark.parametrize(
@@ -58,13 +59,6 @@ def test_fractions_of_a_day_are_whole_seconds():
 def test_variables_are_named_as_they_are_read():
     assert variable_of("5m") == "CANDLEWICK_RETENTION_5m"
     assert variable_of("trades") == "CANDLEWICK_RETENTION_TRADES"
-
-
-def test_an_override_of_one_series_goes_first():
-    retention = Retention({"1m": 60}, {("sim:X", "1m"): 0, ("sim:Y", "1m"): 120})
-    assert retention.expires_us("1m", 0, "sim:X") is None
-    assert retention.expires_us("1m", 0, "sim:Y") == 120 * SECOND
-    assert retention.expires_us("1m", 0, "sim:Z") == 60 * SECOND
 
 
 @given(st.integers(0, 10**17), st.integers(1, 630_720_000), st.integers(0, 10**17))

@@ -5,14 +5,25 @@ import pytest
 
 from schemas.records import Quote
 from schemas.timeframes import DAY, HOUR, MINUTE, SECOND
-from sink.retention import Retention
-from sink.rows import OPEN_ENDED_US, RefusedError, candle_row, gap_row, identity, position_row, quote_row, trade_row
+from sink.batches import coalesce
+from sink.overrides import Retention
+from sink.rows import (
+    OPEN_ENDED_US,
+    RefusedError,
+    candle_row,
+    gap_row,
+    identity,
+    position_row,
+    quote_row,
+    trade_row,
+    version_row,
+)
 from sink.tables import CANDLE_COLUMNS, COLUMNS, statements
 from tests.support.feeding import a_candle, a_gap, a_trade
 
 NOW = 1_800_000_000_000_000
 START = NOW // MINUTE * MINUTE
-KEEP = Retention({"1m": 0, "trades": 0, "quotes": 0, "gaps": 0})
+KEEP = Retention({"1m": 0, "trades": 0, "quotes": 0, "gaps": 0, "candle_versions": 0})
 
 
 def columns_of(row):
@@ -39,6 +50,35 @@ def test_a_live_candle_goes_into_the_row_of_the_final_one():
     live, final = (candle_row(a_candle(START, 7, closed=closed), KEEP, NOW) for closed in (False, True))
     assert live[:3] == final[:3]
     assert live.stamp < final.stamp
+
+
+def a_version(count, published_us, **changes):
+    candle = a_candle(START, count, updated_at=published_us, **changes)
+    return version_row(candle, candle_row(candle, KEEP, NOW), KEEP)
+
+
+def test_each_version_of_a_closed_candle_is_a_row_of_its_own():
+    one, other = a_version(7, START + MINUTE), a_version(8, START + 2 * MINUTE, state="revised")
+    assert one[:2] == other[:2]
+    assert one.key != other.key
+    columns = columns_of(one)
+    assert (columns["timeframe"], columns["version"], columns["published_us"]) == ("1m", 8, START + MINUTE)
+    assert columns["updated_at"] == (START + MINUTE) // 1000
+    assert a_version(7, START + MINUTE, closed=False) is None
+
+
+def test_the_first_publication_of_a_version_stays_in_any_order():
+    first, again = a_version(7, START + MINUTE), a_version(7, START + 5 * MINUTE)
+    assert first[:3] == again[:3]
+    assert first.stamp > again.stamp
+    for order in ([first, again], [again, first]):
+        assert coalesce(order) == [first]
+
+
+def test_all_versions_of_a_candle_expire_together():
+    keep = Retention({"1m": 0, "candle_versions": 60})
+    candles = [a_candle(START, n, updated_at=START + n * HOUR) for n in (1, 500)]
+    assert {version_row(c, candle_row(c, keep, NOW), keep).expires_us for c in candles} == {START + 60 * SECOND}
 
 
 @pytest.mark.parametrize("field", ["open", "high", "low", "close", "volume", "vwap", "coverage"])

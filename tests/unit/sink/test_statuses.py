@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from schemas.records import FeedStatus
 from schemas.timeframes import SECOND
-from sink.retention import Retention
+from sink.overrides import Retention
 from sink.statuses import StatusBoard
 
 KEEP = Retention({"gaps": 0})
