@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 FIRST_ROWS, BULK_ROWS = 500, 2000
 """Records a turn and lane. Our choice: mapping and sending 2000 trades takes 30 ms of one core; a candle waits no longer."""
 POLL_S = 0.025
-POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 10.0
+POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 5.0
 
 
 class Worker:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "candles": "deploy.cli.read:candles",
     "gaps": "deploy.cli.read:gaps",
     "store": "deploy.cli.store:store",
+    "retention": "deploy.cli.retention:retention",
     "audit": "deploy.cli.audit:audit",
     "rebuild": "deploy.cli.audit:rebuild",
     "watch": "deploy.cli.watch:watch",
