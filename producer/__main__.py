@@ -1,4 +1,4 @@
-"""SHELL (process). ``python -m producer finnhub`` and ``python -m producer replay FILE...``."""
+"""SHELL (process). ``python -m producer <provider>`` and ``python -m producer replay FILE...``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import structlog
 
 from producer import logs
 from producer.errors import FatalError
-from producer.main import run_finnhub, run_replay
+from producer.main import run_provider, run_replay
 from producer.pace import parse_rate
-from producer.settings import SettingsError, load, load_finnhub
+from producer.providers import MODULES
+from producer.settings import SettingsError, load
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m producer", description="Brings a source's data into Kafka.")
     sources = parser.add_subparsers(dest="source_kind", required=True)
-    sources.add_parser("finnhub", help="serve Finnhub's stream (FINNHUB_TOKEN, FINNHUB_SYMBOLS)")
+    for name in MODULES:
+        sources.add_parser(name, help=f"serve {name}; its settings begin with {name.upper()}_")
     replay = sources.add_parser("replay", help="play recordings: JSON Lines, plain or gzip")
     replay.add_argument("files", nargs="+", type=Path, metavar="FILE")
     replay.add_argument("--source", default="replay", help="first part of the series' names")
@@ -34,10 +36,10 @@ def main() -> int:
     log = structlog.get_logger()
     try:
         settings = load()
-        if arguments.source_kind == "finnhub":
-            run_finnhub(settings, load_finnhub())
-        else:
+        if arguments.source_kind == "replay":
             run_replay(settings, arguments.files, arguments.source, arguments.rate, finish=arguments.finish)
+        else:
+            run_provider(settings, arguments.source_kind)
     except SettingsError as error:
         log.error("settings.refused", reason=str(error))
         return 2

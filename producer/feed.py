@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from threading import Event
 from time import monotonic
 
@@ -11,26 +10,28 @@ import structlog
 
 from producer.backoff import Backoff, retry_after_s
 from producer.care import Care
-from producer.connection import Connection
-from producer.errors import RemoteError
+from producer.herald import Herald
 from producer.inbox import Inbox, Item
+from producer.intake import Intake
+from producer.link import Connect, Link
 from producer.liveness import Verdict
 from producer.publisher import Publisher
-from producer.sequence import Numbering
-from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
+from producer.sources.protocol import Source
 from producer.status import GOOD, Feed, good_until_at_close
 from producer.telemetry import Counts
-from schemas.records import FeedState, Quote, Trade
-from schemas.timeframes import SECOND
+from schemas.records import FeedState
 
 _log = structlog.get_logger()
 # Our choices, with the reason beside each.
 IDLE_S = 0.25  # longest sleep: watchdogs and acknowledgements are looked at four times a second
 AFTER_KILL_S = 1.0  # two sockets with one key kill both; the provider needs a moment to see that we hung up
 CONNECT_LIMIT_S = 30.0  # a handshake that trickles in is ended; each of its reads has a shorter limit of its own
-SYMBOLS_EVERY_S = 60.0
 STOP_DRAIN_S = 5.0
 STOP_FLUSH_S = 10.0
+
+Chore = Callable[[], bool]
+"""A bounded piece of other work in the loop's thread, once a turn, such as publishing history; true where more of it waits.
+Turns come at least every IDLE_S; live frames go first, so a chore takes milliseconds."""
 
 
 class FeedLoop:
@@ -44,33 +45,32 @@ class FeedLoop:
         inbox: Inbox,
         counts: Counts,
         *,
-        connect: Callable[[int], Connection],
+        intake: Intake,
+        connect: Connect,
         care: Care,
         backoff: Backoff,
         chance: Callable[[], float],
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._source = source
         self._feed = feed
         self._publisher = publisher
         self._inbox = inbox
         self._counts = counts
+        self._intake = intake
+        self._herald = Herald(source, feed, publisher, inbox, counts)
         self._connect = connect
         self._care = care
         self._backoff = backoff
         self._chance = chance
+        self._chores = chores
         self._stop = Event()
-        self._numbers = Numbering()
-        self._link: Connection | None = None
+        self._link: Link | None = None
         self._is_open = self._is_killed = False
         self._attempt = 0
         self._next_attempt_s = self._attempt_s = self._good_s = 0.0
         self._last_text_us: int | None = None
         self._newest_event_us: int | None = None
-        self._next_status_us = 0
-        self._symbols_s = float("-inf")
-        self._places: dict[int, tuple[str, ...]] = {
-            p: tuple(s for s in source.symbols if publisher.partition_of(s) == p) for p in range(publisher.partitions)
-        }
 
     def stop(self) -> None:
         """Ask the loop to end in order. Any thread, also a signal handler."""
@@ -82,31 +82,32 @@ class FeedLoop:
         Raises:
             FatalError: Kafka does not take what was received.
         """
-        self._say(symbols=True)
+        self._herald.say(symbols=True)
+        busy = False
         while not self._stop.is_set():
             now_s = monotonic()
             if self._link is None and now_s >= self._next_attempt_s:
                 self._begin_attempt(now_s)
-            item = self._inbox.get(self._timeout_s())
+            item = self._inbox.get(0.0 if busy else min(IDLE_S, self._herald.until_due_s()))
             if item is not None:
                 self._take(item)
+            busy = False
+            for chore in self._chores:
+                busy |= chore()
             self._publisher.poll()
             self._look_after_link(idle=item is None)
             if self._feed.refusing(self._source.refused_symbols(), self._inbox.now_us()):
-                self._say(symbols=True)
-            elif self._inbox.now_us() >= self._next_status_us:
-                self._say()
+                self._herald.say(symbols=True)
+            elif self._herald.until_due_s() <= 0.0:
+                self._herald.say()
         self._end()
-
-    def _timeout_s(self) -> float:
-        return max(0.0, min(IDLE_S, (self._next_status_us - self._inbox.now_us()) / SECOND))
 
     def _begin_attempt(self, now_s: float) -> None:
         self._attempt += 1
         self._attempt_s = now_s
         self._is_open = self._is_killed = False
         self._feed.trying(self._backoff.attempts + 1, f"attempt {self._backoff.attempts + 1}")
-        self._link = self._connect(self._attempt)
+        self._link = self._connect(self._inbox, self._attempt)
         self._link.start()
 
     def _take(self, item: Item) -> None:
@@ -131,7 +132,9 @@ class FeedLoop:
         self._care.heard(item.at_s, text=is_text)
         self._feed.last_frame = self._counts.last_frame_us = item.receive_us
         if is_text:
-            self._publish(item)
+            taken = self._intake.frame(item.payload, item.receive_us)
+            self._last_text_us, self._newest_event_us = item.receive_us, taken.newest_event_us
+            self._herald.lost(taken.losses)
             if self._care.is_proved_by_frame(item.at_s, was_stale=was_stale):
                 self._now_good(item)
         elif item.kind == "pong" and self._care.is_proved_by_pong(item.payload, was_stale=was_stale):
@@ -143,30 +146,7 @@ class FeedLoop:
         self._feed.good(item.receive_us)
         self._good_s = item.at_s
         _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._attempt)
-        self._say(symbols=True)
-
-    def _publish(self, item: Item) -> None:
-        try:
-            events = self._source.receive(item.payload, item.receive_us)
-        except RemoteError as error:
-            self._publisher.dead_letter(item.payload, error, self._source.name)
-            events = []
-        newest: int | None = None
-        for event in events:
-            if isinstance(event, Trade | Quote):
-                newest = event.event_time if newest is None else max(newest, event.event_time)
-                number = self._numbers.take(event.symbol)
-                self._publisher.send(replace(event, epoch=self._feed.epoch, sequence=number))
-            elif isinstance(event, Repeated):
-                self._counts.repeats[event.kind] += 1
-            elif isinstance(event, Refused):
-                self._publisher.dead_letter(event.value, event.error, self._source.name)
-            elif isinstance(event, Ignored):
-                self._counts.ignored[event.kind] += 1
-            elif isinstance(event, VenueError):
-                self._counts.ignored["venue_error"] += 1
-                _log.warning("venue.complained", source=self._source.name, message=event.message)
-        self._last_text_us, self._newest_event_us = item.receive_us, newest
+        self._herald.say(symbols=True)
 
     def _look_after_link(self, *, idle: bool) -> None:
         link, now_s = self._link, monotonic()
@@ -186,7 +166,7 @@ class FeedLoop:
         if idle and (verdict := self._care.judge(now_s)) != "alive":
             self._give_up(link, verdict)
 
-    def _give_up(self, link: Connection, verdict: Verdict) -> None:
+    def _give_up(self, link: Link, verdict: Verdict) -> None:
         self._is_killed = True
         until = self._last_text_us or self._feed.good_from or 0
         if self._feed.state in GOOD:
@@ -224,20 +204,7 @@ class FeedLoop:
     def _turn(self, state: FeedState, until_us: int, reason: str) -> None:
         if self._feed.bad(state, until_us, self._inbox.now_us(), reason):
             _log.warning("feed.went_bad", source=self._source.name, state=state, good_until=self._feed.good_until, reason=reason)
-            self._say(symbols=True)
-
-    def _say(self, *, symbols: bool = False) -> None:
-        now_s = monotonic()
-        symbols = symbols or now_s - self._symbols_s >= SYMBOLS_EVERY_S
-        processed_to = self._inbox.processed_to()
-        for partition in range(self._publisher.partitions):
-            served = self._places[partition] if symbols else None
-            status = self._feed.status(self._publisher.progress(partition), processed_to, served)
-            self._publisher.send_status(partition, status)
-        self._next_status_us = (self._inbox.now_us() // SECOND + 1) * SECOND
-        self._counts.state = self._feed.state
-        if symbols:
-            self._symbols_s = now_s
+            self._herald.say(symbols=True)
 
     def _end(self) -> None:
         # Stop reading, take what was read, wait for Kafka, and say how far it went.

@@ -8,23 +8,22 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, time_ns  # noqa: TID251 - the run's epoch is its start
-from urllib.parse import quote
 
 import structlog
 
 from producer.backoff import Backoff
 from producer.care import Care
 from producer.cluster import survey
-from producer.connection import Connection
 from producer.feed import FeedLoop
 from producer.inbox import Inbox
+from producer.intake import Intake
 from producer.liveness import Liveness
 from producer.pace import Rate
+from producer.providers import Provider, module_of
 from producer.publisher import Publisher
 from producer.replay import Replay
 from producer.sequence import next_epoch
-from producer.settings import FinnhubSettings, Settings
-from producer.sources.finnhub import Finnhub
+from producer.settings import Settings
 from producer.status import Feed
 from producer.telemetry import Counts, serve
 
@@ -32,16 +31,18 @@ _log = structlog.get_logger()
 LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
 
 
-def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
-    """Serve Finnhub until SIGTERM or SIGINT.
+def run_provider(settings: Settings, name: str) -> None:
+    """Serve a provider until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: key or symbols are missing or wrong.
+        SettingsError: the provider's settings are missing or wrong.
         FatalError: Kafka or the registry cannot be used.
     """
-    secret = finnhub.secret()
-    source = Finnhub(finnhub.wanted())
-    url = f"{finnhub.url}?token={quote(secret, safe='')}"
+    _serve(settings, module_of(name).build(settings))
+
+
+def _serve(settings: Settings, provider: Provider) -> None:
+    source = provider.source
     cluster = survey(settings.kafka, settings.registry, settings.topic_prefix, source.name, settings.kafka_options)
     started_us = time_ns() // 1000
     epoch = next_epoch(started_us, cluster.last_epoch)
@@ -57,20 +58,20 @@ def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
         linger_ms=LINGER_MS,
         options=settings.kafka_options,
     )
-    inbox = Inbox()
     loop = FeedLoop(
         source,
-        Feed(source.name, epoch, since=started_us),
+        Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note),
         publisher,
-        inbox,
+        Inbox(),
         counts,
-        connect=lambda number: Connection(url, secret, inbox, number),
-        care=Care(source, Liveness(settings.liveness_transport_s, settings.liveness_feed_s)),
+        intake=Intake(source, epoch, publisher, counts),
+        connect=provider.connect,
+        care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider))),
         backoff=Backoff(settings.backoff_max_s),
         chance=random.random,
     )
     _stop_on_signals(loop.stop)
-    _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=finnhub.url)
+    _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=provider.where)
     if settings.metrics_port is None:
         loop.run()
         return
@@ -84,6 +85,12 @@ def run_finnhub(settings: Settings, finnhub: FinnhubSettings) -> None:
     }
     with serve(settings.http_host, settings.metrics_port, source.name, counts, health):
         loop.run()
+
+
+def _feed_s(settings: Settings, provider: Provider) -> float:
+    # What was set for this process wins; else the provider knows how often it has something to say.
+    is_set = "liveness_feed_s" in settings.model_fields_set
+    return settings.liveness_feed_s if is_set or provider.feed_s is None else provider.feed_s
 
 
 def run_replay(settings: Settings, paths: Sequence[Path], source: str, rate: Rate, *, finish: bool) -> None:

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from producer.symbols import parse_symbols
 from schemas import environment
 from schemas.topics import DEFAULT_PREFIX
 
 S = TypeVar("S", bound=BaseSettings)
-
-MAX_SYMBOLS = 50
-"""Finnhub's free plan delivers 50; what is subscribed beyond stays silent."""
+FILE_OF_SYMBOLS = f"{environment.PREFIX}SYMBOLS_FILE"
 
 
 class SettingsError(ValueError):
@@ -34,59 +33,16 @@ class Settings(BaseSettings):
     kafka_options: dict[str, Any] = {}
     metrics_port: int | None = Field(None, ge=0, le=65535)
     http_host: str = "127.0.0.1"
+    symbols_file: Path | None = None
     # Our choices: two missed pings and a little; two and a half of Finnhub's 60 s pings; a minute bounds an outage's tail.
     liveness_transport_s: float = Field(45.0, gt=0)
     liveness_feed_s: float = Field(150.0, gt=0)
     backoff_max_s: float = Field(60.0, ge=0.2)
 
-    @field_validator("metrics_port", mode="before")
+    @field_validator("metrics_port", "symbols_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
-
-
-class FinnhubSettings(BaseSettings):
-    """Finnhub's own. Prefix FINNHUB_."""
-
-    model_config = SettingsConfigDict(env_prefix="FINNHUB_", frozen=True, hide_input_in_errors=True)
-
-    token: SecretStr = SecretStr("")
-    token_file: Path | None = None
-    symbols: str = ""
-    url: str = Field("wss://ws.finnhub.io", pattern=r"^wss?://[^\s?#]+$")
-
-    def secret(self) -> str:
-        """Return the token, from the file where one is named.
-
-        Raises:
-            SettingsError: there is none, or the file cannot be read.
-        """
-        text = self.token.get_secret_value()
-        if self.token_file is not None:
-            try:
-                text = self.token_file.read_text(encoding="utf-8")
-            except OSError as error:
-                raise SettingsError(f"FINNHUB_TOKEN_FILE cannot be read: {error.strerror}") from None
-        if not text.strip():
-            raise SettingsError("FINNHUB_TOKEN (or FINNHUB_TOKEN_FILE) is missing: the provider's key")
-        return text.strip()
-
-    def wanted(self) -> tuple[str, ...]:
-        """Return the symbols to subscribe, each once.
-
-        Raises:
-            SettingsError: none, more than the plan delivers, or one that is no printable text.
-        """
-        names = tuple(dict.fromkeys(s.strip() for s in self.symbols.split(",") if s.strip()))
-        if not names:
-            raise SettingsError("FINNHUB_SYMBOLS is missing: comma-separated symbols, such as AAPL,BINANCE:BTCUSDT")
-        if len(names) > MAX_SYMBOLS:
-            raise SettingsError(
-                f"FINNHUB_SYMBOLS names {len(names)} symbols; the plan delivers {MAX_SYMBOLS}, others stay silent"
-            )
-        if not all(s.isprintable() for s in names):
-            raise SettingsError("FINNHUB_SYMBOLS holds a character that cannot be printed")
-        return names
 
 
 def load(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -101,13 +57,49 @@ def load(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
     return _checked(Settings, environment.PREFIX, given)
 
 
-def load_finnhub() -> FinnhubSettings:
-    """Return Finnhub's settings from the environment.
+def load_own(kind: type[S]) -> S:
+    """Return a provider's own settings from the environment.
 
     Raises:
         SettingsError: one is wrong.
     """
-    return _checked(FinnhubSettings, "FINNHUB_", {})
+    return _checked(kind, kind.model_config.get("env_prefix", ""), {})
+
+
+def secret_of(variable: str, value: SecretStr, file: Path | None) -> str:
+    """Return the secret of `variable`, from the file where one is named (in ``<variable>_FILE``).
+
+    Raises:
+        SettingsError: there is none, or the file cannot be read.
+    """
+    text = value.get_secret_value()
+    if file is not None:
+        text = _text_of(f"{variable}_FILE", file)
+    if not text.strip():
+        raise SettingsError(f"{variable} (or {variable}_FILE) is missing: the provider's key")
+    return text.strip()
+
+
+def wanted_of(variable: str, value: str, most: int, file: Path | None) -> tuple[str, ...]:
+    """Return the symbols to subscribe, from the watched file where one is named, else from `variable`.
+
+    Raises:
+        SettingsError: none, more than `most`, one that is no printable text, or the file cannot be read.
+    """
+    name = variable if file is None else FILE_OF_SYMBOLS
+    try:
+        return parse_symbols(value if file is None else _text_of(name, file), most)
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from None
+
+
+def _text_of(name: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{name} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name} cannot be read: it is no UTF-8 text") from None
 
 
 def _checked(kind: type[S], prefix: str, given: dict[str, Any]) -> S:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from producer.inflight import Progress
-from schemas.records import FeedState, FeedStatus, Loss, Served
+from schemas.records import FeedState, FeedStatus, IdOrder, Loss, Served
 from schemas.timeframes import SECOND
 
+Wanted = tuple[tuple[str, Literal["trades", "quotes"]], ...]
+"""Symbols of one partition, each with what is delivered for it."""
 GOOD: frozenset[FeedState] = frozenset({"live", "market_closed"})
 IN_FLIGHT_US = SECOND // 4
 """Our choice. A connection that closes visibly has delivered all that was sent before; what was traded in the last quarter
@@ -29,7 +32,10 @@ def good_until_at_close(closed_us: int, last_text_us: int | None, newest_event_u
 
 @dataclass
 class Feed:
-    """The state of one feed. One outage keeps its beginning and its first cause until the feed is good again."""
+    """The state of one feed. One outage keeps its beginning and its first cause until the feed is good again.
+
+    ``ids`` is what the provider's trade ids promise; ``note`` is said as the reason while the feed is good.
+    """
 
     source: str
     epoch: int
@@ -40,6 +46,8 @@ class Feed:
     good_until: int | None = None
     attempts: int = 0
     last_frame: int | None = None
+    ids: IdOrder = "none"
+    note: str = ""
     _refused_from: dict[str, int] = field(default_factory=dict)
 
     def trying(self, attempts: int, why: str) -> None:
@@ -49,7 +57,7 @@ class Feed:
 
     def good(self, at_us: int) -> None:
         """The feed delivers from `at_us` on."""
-        self.state, self.reason, self.since = "live", "", at_us
+        self.state, self.reason, self.since = "live", self.note, at_us
         self.good_from, self.good_until = at_us, None
         self.attempts = 0
 
@@ -79,22 +87,27 @@ class Feed:
         self._refused_from = {s: self._refused_from.get(s, now_us) for s in symbols}
         return True
 
-    def served(self, symbols: tuple[str, ...]) -> tuple[Served, ...]:
-        """Return the entries of `symbols`; a refused one is not known to be good."""
-        return tuple(Served(s, "trades", None if s in self._refused_from else self.good_from) for s in symbols)
+    def served(self, wanted: Wanted) -> tuple[Served, ...]:
+        """Return the entries of `wanted`; a refused one is not known to be good."""
+        return tuple(Served(s, kind, None if s in self._refused_from else self.good_from) for s, kind in wanted)
 
-    def losses(self, symbols: tuple[str, ...], now_us: int) -> tuple[Loss, ...]:
-        """Return the losses of refused `symbols`, each from its beginning, so that they may be said again and again."""
+    def refusals(self, wanted: Wanted, now_us: int) -> tuple[Loss, ...]:
+        """Return the losses of those that are refused, each from its beginning, so that they may be said again and again."""
         detail = "the provider delivers no more symbols"
-        return tuple(Loss(s, "refused", self._refused_from[s], now_us, None, detail) for s in symbols if s in self._refused_from)
+        return tuple(
+            Loss(s, "refused", self._refused_from[s], now_us, None, detail) for s, _ in wanted if s in self._refused_from
+        )
 
-    def status(self, progress: Progress, processed_to_us: int, served: tuple[str, ...] | None) -> FeedStatus:
+    def status(
+        self, progress: Progress, processed_to_us: int, served: Wanted | None, losses: tuple[Loss, ...] = ()
+    ) -> FeedStatus:
         """Return the status of one partition.
 
         Args:
             progress: what is acknowledged there.
             processed_to_us: now, or, where received frames still wait, the moment before the oldest of them.
             served: the partition's symbols, where they are to be said.
+            losses: of these symbols, to be said now.
         """
         is_good = self.state in GOOD
         return FeedStatus(
@@ -110,7 +123,8 @@ class Feed:
             trades_offset=progress.trades_offset,
             quotes_offset=progress.quotes_offset,
             history_offset=progress.history_offset,
-            losses=() if served is None else self.losses(served, processed_to_us),
+            ids=self.ids,
+            losses=losses if served is None else (*losses, *self.refusals(served, processed_to_us)),
             symbols=None if served is None else self.served(served),
             attempts=self.attempts,
             last_frame=self.last_frame,

@@ -22,6 +22,7 @@ SETTINGS: dict[str, str] = {
     # producer
     "LIVENESS_TRANSPORT_S": "Nothing at all received for this long: the connection is dead",
     "LIVENESS_FEED_S": "No text frame for this long: the feed is stale",
+    "SYMBOLS_FILE": "File with the symbols, instead of the provider's own setting; watched, so that they can change at run time",
     "BACKOFF_MAX_S": "Longest wait between connection attempts",
     # processor
     "QUOTE_PRICES": "Which prices of quotes make candles: mid, bid, ask",

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from deploy.cli.main import COMMANDS
 from processor.settings import Settings as ProcessorSettings
-from producer.settings import FinnhubSettings
+from producer.providers import MODULES, module_of
 from producer.settings import Settings as ProducerSettings
 from schemas import environment, timeframes
 from schemas.topics import catalogue
@@ -27,12 +27,7 @@ OF_DEPLOYMENT = {
     "REPLICATION": "1",
     "CASSANDRA_REPLICATION": "1",
 }
-FINNHUB = {
-    "TOKEN": "The provider's key (required for the real feed)",
-    "TOKEN_FILE": "File with the key, instead of FINNHUB_TOKEN",
-    "SYMBOLS": "Comma-separated symbols to subscribe, at most 50",
-    "URL": "The provider's WebSocket; the simulator's in the demo",
-}
+PROVIDERS = {name: module_of(name).SETTINGS for name in MODULES}
 DEFAULTS_IN_WORDS = {"COMMIT_LAG_S": "15 with one replica, else 0"}
 
 
@@ -54,9 +49,10 @@ def setting_rows():
     for name, days in retention.days_of(timeframes.parse_list(timeframes.DEFAULT)).items():
         what = name if name in retention.TABLES else f"{name} candles"
         yield retention.variable_of(name), shown(float(days)), "sink", f"Days {what} are kept; 0 = for ever"
-    for name, meaning in FINNHUB.items():
-        default = FinnhubSettings.model_fields[name.lower()].get_default(call_default_factory=True)
-        yield f"FINNHUB_{name}", shown(default), "producer", meaning
+    for kind in PROVIDERS.values():
+        for name, field in kind.model_fields.items():
+            default = shown(field.get_default(call_default_factory=True))
+            yield f"{kind.model_config['env_prefix']}{name.upper()}", default, "producer", field.description
 
 
 def table(header, rows):
@@ -99,7 +95,13 @@ def test_every_setting_is_in_the_readme_with_its_default():
 def test_every_setting_of_a_service_has_a_name_that_services_know():
     names = set(chain.from_iterable(c.model_fields for c in SERVICES.values()))
     assert {name.upper() for name in names} <= set(environment.SETTINGS)
-    assert set(FINNHUB) == {name.upper() for name in FinnhubSettings.model_fields}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_setting_of_a_provider_says_what_it_means_and_begins_with_the_providers_name(name):
+    kind = PROVIDERS[name]
+    assert kind.model_config["env_prefix"] == f"{name.upper()}_"
+    assert [field for field, info in kind.model_fields.items() if not info.description] == []
 
 
 def test_every_topic_is_in_the_architecture_with_its_policy():

@@ -20,7 +20,8 @@ from deploy.cli.targets import Targets, home_option, stack_of
 from deploy.local import ports, processes
 from deploy.local.stack import Stack
 from deploy.local.supervisor import ENDED, Service, Status, Supervisor, claim, recorded, supervising, unclaim
-from producer.settings import SettingsError, load_finnhub
+from producer.providers import MODULES, module_of
+from producer.settings import SettingsError, load
 
 METRICS = {"producer": 9101, "processor": 9102, "sink": 9103}  # our choice; a busy one is replaced, `candlewick status` tells
 SERVING_S = 60.0
@@ -30,7 +31,7 @@ SERVING_S = 60.0
 @home_option
 @click.option(
     "--feeds",
-    type=click.Choice(["finnhub", "none"]),
+    type=click.Choice([*MODULES, "none"]),
     default="finnhub",
     show_default=True,
     help="none: no producer; for replays.",
@@ -44,8 +45,8 @@ def run(context: click.Context, home: Path, feeds: str, detach: bool) -> None:
     then the servers unless they ran before.
     """
     settings = deploy_settings()
-    if feeds == "finnhub":
-        _check_finnhub()
+    if feeds != "none":
+        _check_settings(feeds)
     if (other := supervising(home)) is not None:
         raise click.ClickException(f"services of {home} run already (process {other.pid}): `candlewick down`, or another --home")
     stack = stack_of(home)
@@ -59,10 +60,9 @@ def run(context: click.Context, home: Path, feeds: str, detach: bool) -> None:
             _supervise(home, _services(where, feeds, home))
 
 
-def _check_finnhub() -> None:
+def _check_settings(feeds: str) -> None:
     try:
-        finnhub = load_finnhub()
-        finnhub.secret(), finnhub.wanted()
+        module_of(feeds).build(load(kafka="", registry=""))  # connects to nothing; the stack's own addresses come later
     except SettingsError as error:
         raise click.UsageError(f"{error}; --feeds none runs without a feed") from error
 
@@ -70,8 +70,8 @@ def _check_finnhub() -> None:
 def _services(where: Targets, feeds: str, home: Path) -> list[Service]:
     chosen = ports.choose(METRICS)
     modules = {"processor": ["processor"], "sink": ["sink"]}
-    if feeds == "finnhub":
-        modules = {"producer": ["producer", "finnhub"], **modules}  # stopped in this order
+    if feeds != "none":
+        modules = {"producer": ["producer", feeds], **modules}  # stopped in this order
     return [
         Service(
             name,

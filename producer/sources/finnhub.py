@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -38,6 +38,10 @@ class Finnhub:
         self._memory = FrameMemory()  # outlives connections: a reconnect may bring the last frame again
         self._unsent: list[str] = []
         self._suspects: list[str] = []
+
+    def kind(self, symbol: str) -> Literal["trades", "quotes"]:
+        """Return trades: Finnhub's stream has nothing else."""
+        return "trades"
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: every subscription is to be sent again, and every suspicion is void."""

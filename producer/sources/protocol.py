@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from producer.errors import RemoteError
 from schemas.records import IdOrder, Loss, Quote, Trade, TradeKind
@@ -50,12 +50,18 @@ the next status of the symbol's partition."""
 
 
 class Source(Protocol):
-    """One provider's protocol. Records carry epoch 0 and sequence 0: numbering is the caller's."""
+    """One provider's protocol. Records carry epoch 0 and sequence 0: numbering is the caller's.
+
+    ``name`` is the first part of every series; ``symbols`` are the wanted ones, in order; ``ids`` says what the venue's trade ids
+    promise: only contiguous ids prove gaps.
+    """
 
     name: str
     symbols: tuple[str, ...]
     ids: IdOrder
-    """What the venue's trade ids promise; only contiguous ids prove gaps."""
+
+    def kind(self, symbol: str) -> Literal["trades", "quotes"]:
+        """Return what is delivered for a wanted symbol."""
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: forget what belonged to the one before; subscriptions are to be sent anew."""

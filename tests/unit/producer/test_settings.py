@@ -1,6 +1,8 @@
 import pytest
+from pydantic import SecretStr
 
-from producer.settings import FinnhubSettings, SettingsError, load, load_finnhub
+from producer.providers.finnhub import FinnhubSettings, build
+from producer.settings import SettingsError, load, load_own, secret_of, wanted_of
 
 
 @pytest.fixture(autouse=True)
@@ -49,26 +51,34 @@ def test_missing_broker_is_refused(monkeypatch):
         load()
 
 
-def test_symbols_are_split_at_commas_and_kept_once():
-    wanted = FinnhubSettings(symbols=" AAPL,IC MARKETS:1 ,, BINANCE:BTCUSDT,AAPL").wanted()
-    assert wanted == ("AAPL", "IC MARKETS:1", "BINANCE:BTCUSDT")
-
-
 @pytest.mark.parametrize("symbols", ["", " , ", ",".join(f"S{i}" for i in range(51)), "A\x07"])
 def test_symbols_that_cannot_be_served_are_refused(symbols):
     with pytest.raises(SettingsError, match="FINNHUB_SYMBOLS"):
-        FinnhubSettings(symbols=symbols).wanted()
+        wanted_of("FINNHUB_SYMBOLS", symbols, 50, None)
+
+
+def test_symbols_may_be_a_file_which_then_is_what_counts(tmp_path):
+    (tmp_path / "symbols").write_text("AAPL # the first\nMSFT\n")
+    assert wanted_of("FINNHUB_SYMBOLS", "IBM", 50, tmp_path / "symbols") == ("AAPL", "MSFT")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
+def test_file_of_symbols_that_cannot_be_used_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "symbols").write_bytes(content)
+    with pytest.raises(SettingsError, match="CANDLEWICK_SYMBOLS_FILE"):
+        wanted_of("FINNHUB_SYMBOLS", "IBM", 50, tmp_path / "symbols")
 
 
 def test_key_may_be_a_file(tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
-    assert FinnhubSettings(token_file=tmp_path / "key").secret() == "from-a-file"
+    assert secret_of("FINNHUB_TOKEN", SecretStr(""), tmp_path / "key") == "from-a-file"
 
 
-def test_missing_key_is_refused(tmp_path):
-    for settings in (FinnhubSettings(), FinnhubSettings(token=" "), FinnhubSettings(token_file=tmp_path / "absent")):
-        with pytest.raises(SettingsError, match="FINNHUB_TOKEN"):
-            settings.secret()
+@pytest.mark.parametrize(("value", "file"), [("", None), (" ", None), ("", "absent")])
+def test_missing_key_is_refused(tmp_path, value, file):
+    with pytest.raises(SettingsError, match="FINNHUB_TOKEN"):
+        secret_of("FINNHUB_TOKEN", SecretStr(value), file and tmp_path / file)
 
 
 def test_key_is_in_no_text_of_the_settings(monkeypatch):
@@ -76,5 +86,13 @@ def test_key_is_in_no_text_of_the_settings(monkeypatch):
     monkeypatch.setenv("FINNHUB_URL", "hush://no")
     assert "hush" not in repr(FinnhubSettings(url="ws://x"))
     with pytest.raises(SettingsError, match="FINNHUB_URL") as refused:
-        load_finnhub()
+        load_own(FinnhubSettings)
     assert "hush" not in str(refused.value)
+
+
+def test_finnhub_is_built_from_its_settings_and_says_its_address_without_the_key(monkeypatch):
+    monkeypatch.setenv("FINNHUB_TOKEN", "hush")
+    monkeypatch.setenv("FINNHUB_SYMBOLS", "AAPL,IC MARKETS:1")
+    made = build(load())
+    assert (made.source.name, made.source.symbols, made.where) == ("finnhub", ("AAPL", "IC MARKETS:1"), "wss://ws.finnhub.io")
+    assert made.secrets == ("hush",)

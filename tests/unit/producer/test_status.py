@@ -67,8 +67,8 @@ def test_refused_symbol_is_a_loss_from_its_beginning_and_not_known_to_be_good():
     f.good(11 * S)
     assert f.refusing(frozenset({"B"}), 20 * S)
     assert not f.refusing(frozenset({"B"}), 21 * S)
-    status = f.status(NOTHING, 30 * S, ("A", "B"))
-    assert status.symbols == (Served("A", "trades", 11 * S), Served("B", "trades", None))
+    status = f.status(NOTHING, 30 * S, (("A", "trades"), ("B", "quotes")))
+    assert status.symbols == (Served("A", "trades", 11 * S), Served("B", "quotes", None))
     assert status.losses == (Loss("B", "refused", 20 * S, 30 * S, None, "the provider delivers no more symbols"),)
     assert f.status(NOTHING, 30 * S, None).losses == ()
 
@@ -86,3 +86,19 @@ def test_refused_symbol_is_a_loss_from_its_beginning_and_not_known_to_be_good():
 def test_border_of_an_outage_seen_to_begin(closed, last_text, newest_event, until):
     us = [None if t is None else round(t * S) for t in (closed, last_text, newest_event, until)]
     assert good_until_at_close(*us[:3]) == us[3]
+
+
+def test_loss_told_once_stands_beside_those_that_last():
+    f = feed()
+    f.good(11 * S)
+    f.refusing(frozenset({"B"}), 20 * S)
+    skipped = Loss("A", "skipped_ids", 12 * S, 13 * S, 3, "ids 9 to 11")
+    assert f.status(NOTHING, 30 * S, None, (skipped,)).losses == (skipped,)
+    assert [x.cause for x in f.status(NOTHING, 30 * S, (("B", "trades"),), (skipped,)).losses] == ["skipped_ids", "refused"]
+
+
+def test_what_a_source_cannot_prove_is_the_reason_while_it_is_good():
+    f = Feed("ccxt-x", epoch=1, since=0, ids="increasing", note="no gap proof")
+    f.good(11 * S)
+    status = f.status(NOTHING, 12 * S, None)
+    assert (status.state, status.reason, status.ids) == ("live", "no gap proof", "increasing")

@@ -1,0 +1,74 @@
+"""SHELL (publisher). One frame after the other through the source to Kafka: numbered, counted, nothing dropped silently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from producer.errors import RemoteError
+from producer.publisher import Publisher
+from producer.sequence import Numbering
+from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
+from producer.telemetry import Counts
+from schemas.records import Loss, Quote, Trade
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one frame held beside its records: the newest event time (None: no record), and what is known to be missing."""
+
+    newest_event_us: int | None
+    losses: tuple[Loss, ...]
+
+
+class Intake:
+    """The only place where records get their epoch and number, for the feed and for trades fetched later."""
+
+    def __init__(self, source: Source, epoch: int, publisher: Publisher, counts: Counts) -> None:
+        self._source = source
+        self._epoch = epoch
+        self._publisher = publisher
+        self._counts = counts
+        self._trades, self._quotes = Numbering(), Numbering()
+
+    def frame(self, payload: bytes, receive_us: int) -> Taken:
+        """Publish what a frame of the provider holds.
+
+        Raises:
+            FatalError: Kafka does not take it.
+        """
+        try:
+            events = self._source.receive(payload, receive_us)
+        except RemoteError as error:
+            self._publisher.dead_letter(payload, error, self._source.name)
+            return Taken(None, ())
+        newest: int | None = None
+        losses: list[Loss] = []
+        for event in events:
+            if isinstance(event, Trade | Quote):
+                newest = event.event_time if newest is None else max(newest, event.event_time)
+                self.record(event)
+            elif isinstance(event, Repeated):
+                self._counts.repeats[event.kind] += 1
+            elif isinstance(event, Refused):
+                self._publisher.dead_letter(event.value, event.error, self._source.name)
+            elif isinstance(event, Ignored):
+                self._counts.ignored[event.kind] += 1
+            elif isinstance(event, VenueError):
+                self._counts.ignored["venue_error"] += 1
+                _log.warning("venue.complained", source=self._source.name, message=event.message)
+            elif isinstance(event, Loss):
+                losses.append(event)
+        return Taken(newest, tuple(losses))
+
+    def record(self, record: Trade | Quote) -> None:
+        """Publish one record under the next number of its symbol.
+
+        Raises:
+            FatalError: Kafka does not take it.
+        """
+        numbers = self._trades if isinstance(record, Trade) else self._quotes
+        self._publisher.send(replace(record, epoch=self._epoch, sequence=numbers.take(record.symbol)))
