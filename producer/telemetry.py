@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -86,6 +86,7 @@ def serve(host: str, port: int, source: str, counts: Counts, health: Callable[[]
     """
     registry = CollectorRegistry()
     registry.register(_Collector(source, counts))
+    ProcessCollector(registry=registry)  # memory, and the start by which restarts are counted
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from sink.errors import FatalError
 
@@ -25,6 +25,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = r = CollectorRegistry()
+        ProcessCollector(registry=r)  # memory, and the start by which restarts are counted
         n = "candlewick_sink_"
         self.records = Counter(n + "records", "Records read from Kafka.", ["topic"], registry=r)
         self.rows = Counter(n + "rows_written", "Rows acknowledged by Cassandra.", ["table"], registry=r)
