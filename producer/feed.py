@@ -198,7 +198,9 @@ class FeedLoop:
         if self._feed.state == "stale" and state == "down":
             self._feed.reason = item.detail  # it stays stale until a frame comes: one outage, one cause
         else:
-            until = good_until_at_close(item.receive_us, self._last_text_us, self._newest_event_us)
+            until = item.good_until_us
+            if until is None:
+                until = good_until_at_close(item.receive_us, self._last_text_us, self._newest_event_us)
             self._turn(state, until, item.detail)
 
     def _turn(self, state: FeedState, until_us: int, reason: str) -> None:

@@ -20,6 +20,7 @@ class Item:
     """One thing a connection met, in order; ``connection`` is the attempt's number.
 
     ``receive_us`` is wall time in microseconds UTC, never going back; ``at_s`` the same moment on the monotonic clock.
+    ``good_until_us``: of a ``closed`` that was not seen to happen, the last moment at which the connection surely was there.
     """
 
     connection: int
@@ -30,6 +31,7 @@ class Item:
     detail: str = ""
     http_status: int | None = None
     retry_after: str | None = None
+    good_until_us: int | None = None
 
 
 class Inbox:
@@ -53,10 +55,12 @@ class Inbox:
         detail: str = "",
         http_status: int | None = None,
         retry_after: str | None = None,
+        good_until_us: int | None = None,
     ) -> None:
         """Stamp and queue an item, then wait while the queue is full: the reader reads on only when there is room again."""
         with self._changed:
-            self._items.append(Item(connection, kind, self._now_us(), monotonic(), payload, detail, http_status, retry_after))
+            now_us, at_s = self._now_us(), monotonic()
+            self._items.append(Item(connection, kind, now_us, at_s, payload, detail, http_status, retry_after, good_until_us))
             self._bytes += len(payload)
             self._changed.notify_all()
             while self._open and (len(self._items) > self._max_items or self._bytes > self._max_bytes):
