@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -34,6 +34,10 @@ class Coinbase:
         self._unsent: deque[str] = deque()
         self._unanswered: deque[str] = deque()
         self._refused: set[str] = set()
+
+    def kind(self, symbol: str) -> Literal["trades", "quotes"]:
+        """Return trades: the quotes of this venue are not taken."""
+        return "trades"
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: every subscription is to be sent again, and every refusal is void."""

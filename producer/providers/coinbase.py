@@ -1,0 +1,60 @@
+"""SHELL (composition). Coinbase Exchange: its settings, and how its source, connection and history are made of them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from producer.connection import Connection
+from producer.history.coinbase import CoinbaseHistory
+from producer.history.published import PublishedIds
+from producer.providers import Provider
+from producer.settings import Settings, load_own, wanted_of
+from producer.sources.coinbase import Coinbase
+
+# Our choices. Every product is a subscription, ten of which are sent a second; heartbeats come each second and product.
+MAX_SYMBOLS = 300
+FEED_S = 15.0
+
+
+class CoinbaseSettings(BaseSettings):
+    """Coinbase's own. Prefix COINBASE_. The market data is public: there is no key."""
+
+    model_config = SettingsConfigDict(env_prefix="COINBASE_", frozen=True, hide_input_in_errors=True)
+
+    symbols: str = Field("", description="Comma-separated products, such as BTC-USD,ETH-USD")
+    url: str = Field(
+        "wss://ws-feed.exchange.coinbase.com", pattern=r"^wss?://[^\s?#]+$", description="Coinbase Exchange's WebSocket"
+    )
+    rest_url: str = Field(
+        "https://api.exchange.coinbase.com",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Coinbase Exchange's REST, for what the feed left out",
+    )
+
+
+SETTINGS = CoinbaseSettings
+
+
+def build(settings: Settings) -> Provider:
+    """Return Coinbase as the environment configures it.
+
+    Raises:
+        SettingsError: the products are missing or wrong.
+    """
+    own = load_own(CoinbaseSettings)
+    source = Coinbase(wanted_of("COINBASE_SYMBOLS", own.symbols, MAX_SYMBOLS, settings.symbols_file))
+
+    def history() -> CoinbaseHistory:
+        known = PublishedIds(settings.kafka, settings.registry, settings.topic_prefix, source.name, settings.kafka_options)
+        return CoinbaseHistory(own.rest_url, source.name, known)
+
+    return Provider(
+        source=source,
+        connect=lambda inbox, number: Connection(own.url, "", inbox, number),
+        most_symbols=MAX_SYMBOLS,
+        secrets=(),
+        where=own.url,
+        history=history,
+        feed_s=FEED_S,
+    )
