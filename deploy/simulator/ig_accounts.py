@@ -33,6 +33,8 @@ class Accounts:
     spent: int = 0
     week_from_s: float | None = None
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    streamed: dict[str, str] = field(default_factory=dict)
+    """CST -> the account that the login has switched to; the preferred one where there is none."""
     _calls: deque[float] = field(default_factory=deque)
 
     def call(self, api_key: str | None, now_s: float) -> None:
@@ -72,6 +74,28 @@ class Accounts:
         if not self.is_valid(cst, xst, now_s):
             raise RestError(401, "error.security.client-token-invalid" if cst else "error.security.client-token-missing")
         self.tokens[cst or ""] = (xst or "", now_s + self.token_s)
+
+    @property
+    def second(self) -> str:
+        """The login's other account."""
+        return f"{self.account}B"
+
+    def switch(self, cst: str, account: object, now_s: float) -> str:
+        """Make another account the current one; return the new X-SECURITY-TOKEN.
+
+        Raises:
+            RestError: it is not the login's other account.
+        """
+        if account != self.second:
+            raise RestError(400, "error.switch.invalid-accountId")
+        token = f"{self.random.getrandbits(128):032x}"
+        self.tokens[cst] = (token, now_s + self.token_s)
+        self.streamed[cst] = self.second
+        return token
+
+    def may_stream(self, user: str, cst: str, xst: str, now_s: float) -> bool:
+        """Tell whether the tokens admit `user`, which has to be their login's current account."""
+        return self.is_valid(cst, xst, now_s) and user == self.streamed.get(cst, self.account)
 
     def is_valid(self, cst: str | None, xst: str | None, now_s: float) -> bool:
         """Tell whether both tokens belong together and live."""

@@ -30,6 +30,7 @@ class Rest:
         for method, path, handler in (
             ("POST", "/session", self._login),
             ("GET", "/session", self._session),
+            ("PUT", "/session", self._switch),
             ("DELETE", "/session", self._logout),
             ("GET", "/operations/application", self._application),
             ("GET", "/markets", self._markets),
@@ -73,7 +74,10 @@ class Rest:
             "lightstreamerEndpoint": self.streaming,
             "clientId": "100000000",
             "timezoneOffset": 0,
-            "accounts": [{"accountId": venue.accounts.account, "accountName": "CFD", "preferred": True, "accountType": "CFD"}],
+            "accounts": [
+                {"accountId": name, "accountName": name, "preferred": name == venue.accounts.account, "accountType": "CFD"}
+                for name in (venue.accounts.account, venue.accounts.second)
+            ],
             "reroutingEnvironment": None,
             "dealingEnabled": True,
         }
@@ -83,6 +87,14 @@ class Rest:
     async def _session(self, _request: web.Request) -> web.Response:
         account = self._venue.accounts.account
         return web.json_response({"accountId": account, "clientId": "100000000", "lightstreamerEndpoint": self.streaming})
+
+    async def _switch(self, request: web.Request) -> web.Response:
+        try:
+            account = (await request.json())["accountId"]
+        except (ValueError, KeyError, TypeError):
+            raise RestError(400, "invalid.input") from None
+        token = self._venue.accounts.switch(request.headers["CST"], account, self._venue.now_s())
+        return web.json_response({"dealingEnabled": True}, headers={"X-SECURITY-TOKEN": token})
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._venue.accounts.tokens.pop(request.headers["CST"], None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from deploy.simulator.ig_accounts import Accounts
@@ -47,6 +49,8 @@ class Venue:
         self._last_ms = 0
         self._overflow: dict[str, int] = {}
         self._bad: set[str] = set()
+        self._volume: defaultdict[str, float] = defaultdict(float)
+        self._traded: dict[str, Move] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now_s(self) -> float:
@@ -120,7 +124,7 @@ class Venue:
 
     def _admit(self, user: str, password: str) -> int:
         cst, _, xst = password.removeprefix("CST-").partition("|XST-")
-        return 0 if user == self.accounts.account and self.accounts.is_valid(cst, xst, self.now_s()) else 1
+        return 0 if self.accounts.may_stream(user, cst, xst, self.now_s()) else 1
 
     def _opened(self, session: IgSession, wish: Request) -> tuple[int, str] | None:
         item, fields = wish.get("LS_group"), wish.get("LS_schema").split(" ")
@@ -165,8 +169,8 @@ class Venue:
                 self._drop(move)
                 continue
             self._send(move, "price", f":{move.epic}")
-            if move.ltp is not None:
-                self._send(move, "tick", f":{move.epic}:TICK")
+            if self.market.epics[move.epic].has_trades:
+                self._tick(move)
 
     def _send(self, move: Move, kind: Any, ending: str) -> None:
         targets = subscribed(self.streams.sessions, ending)
@@ -182,6 +186,18 @@ class Venue:
         for session, target in targets:
             row = self._price_row(move, entry.t, target) if kind == "price" else self._tick_row(move, entry.t, target)
             session.update(target, row, entry)
+
+    def _tick(self, move: Move) -> None:
+        # A tick of the book alone repeats the last trade, and the day's volume stands.
+        if move.ltp is not None:
+            self._volume[move.epic] += move.ltv or 0.0
+            self._traded[move.epic] = move
+            self._send(move, "tick", f":{move.epic}:TICK")
+        elif move.epic in self._traded:
+            for session, target in subscribed(self.streams.sessions, f":{move.epic}:TICK"):
+                session.update(
+                    target, self._tick_row(replace(self._traded[move.epic], bid=move.bid, ask=move.ask), self._last_ms, target)
+                )
 
     def _asked(self) -> set[str]:
         return {r["item"] for r in self.ledger.requests if r["what"] == "add"}
@@ -228,6 +244,7 @@ class Venue:
             "OFR": text(move.ask, digits),
             "LTP": text(move.ltp, digits),
             "LTV": text(move.ltv, 2),
+            "TTV": text(self._volume[move.epic], 2),
             "UTM": str(t),
         }
         return [known.get(name) for name in target.fields]

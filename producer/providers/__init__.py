@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "finnhub": "producer.providers.finnhub",
+    "ig": "producer.providers.ig",
     "coinbase": "producer.providers.coinbase",
 }
 """The word after ``python -m producer`` -> module; imported only when it is asked for."""

@@ -1,0 +1,271 @@
+"""SHELL (Lightstreamer). One attempt at IG's stream: log in, one session, its items into the inbox, in order, by one thread.
+
+The client library recovers a session by itself, without a loss and without a word from us; a session that is gone ends the
+attempt, so that every loss is one outage and every attempt begins with what it needs: a login, if the last one is of no use.
+"""
+
+from __future__ import annotations
+
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Any
+
+import structlog
+from lightstreamer.client import LightstreamerClient, Subscription
+
+from producer.ig import frames
+from producer.ig.handover import Handover, Note, Overflow, Update
+from producer.ig.listeners import ItemListener, StatusListener
+from producer.ig.rest import IgError, IgRest, Login
+from producer.ig.verdicts import Ending, ending_of, last_heard_us
+from producer.inbox import Inbox
+from producer.scrub import scrub
+
+_log = structlog.get_logger()
+WAIT_S = 0.25
+BEAT_S = 5.0  # how often the link says that the session lives, where no heartbeat item does
+LOST_STATES = ("STALLED", "DISCONNECTED:TRYING-RECOVERY")
+
+
+class IgLink:
+    """A `producer.link.Link` over the official client. ``opened`` comes with the session, ``closed`` with its end.
+
+    Args:
+        rest: the login, which outlives the link.
+        inbox: where everything goes.
+        number: of the attempt.
+        keepalive_ms: silence after which the server is asked to say that it lives.
+        refresh_s: how often the tokens are renewed.
+        scaled: the epics whose scale is to be asked for before anything is subscribed; empty: none.
+        secrets: what no text that leaves may hold.
+    """
+
+    def __init__(
+        self,
+        rest: IgRest,
+        inbox: Inbox,
+        number: int,
+        *,
+        keepalive_ms: int,
+        refresh_s: float,
+        scaled: tuple[str, ...],
+        secrets: tuple[str, ...],
+    ) -> None:
+        self.number = number
+        self._rest = rest
+        self._inbox = inbox
+        self._keepalive_ms = keepalive_ms
+        self._refresh_s = refresh_s
+        self._scaled = scaled
+        self._secrets = secrets
+        self._handover = Handover(inbox.now_us)
+        self._killed = Event()
+        self._thread = Thread(target=self._run, name=f"ig-{number}", daemon=True)
+        self._lock = Lock()
+        self._items: dict[tuple[str, str], Any] = {}
+        self._unanswered: set[tuple[str, str]] = set()
+        self._barriers: list[bytes] = []
+        self._account = ""
+        self._scales: dict[str, str] = {}
+        self._client: Any = None
+        self._is_open = self._is_connected = False
+        self._heartbeat_item = False
+        self._last_data_us: int | None = None
+        self._heard_us: int | None = None
+
+    def start(self) -> None:
+        """Begin to log in."""
+        self._thread.start()
+
+    def send(self, text: str) -> bool:
+        """Subscribe or unsubscribe an item; False if the session is gone."""
+        is_subscription, kind, epic = frames.wish(text)
+        client = self._client
+        if client is None or self._killed.is_set():
+            return False
+        with self._lock:
+            if is_subscription:
+                item = self._items[kind, epic] = self._subscription(kind, epic)
+                self._unanswered.add((kind, epic))
+            else:
+                item = self._items.pop((kind, epic), None)
+                self._unanswered.discard((kind, epic))
+        if item is not None:
+            (client.subscribe if is_subscription else client.unsubscribe)(item)
+        return True
+
+    def ping(self, payload: bytes) -> bool:
+        """Ask for a pong: at once while the session lives, or, with a payload, when all subscriptions so far are answered."""
+        self._handover.note(Note("ping", payload=payload))
+        return self._client is not None
+
+    def kill(self) -> None:
+        """End the session; the thread puts ``closed``."""
+        self._killed.set()
+        self._handover.note(Note("kill"))
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end; return whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _subscription(self, kind: str, epic: str) -> Any:
+        mode = "DISTINCT" if kind == "tick" else "MERGE"
+        made = Subscription(mode, [frames.item_of(kind, epic, self._account)], frames.FIELDS[kind])
+        made.setRequestedSnapshot("no" if kind == "tick" else "yes")
+        if kind == "price":
+            made.setDataAdapter("Pricing")
+        made.addListener(ItemListener(self._handover, kind, epic))
+        return made
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            login, fresh = self._rest.login()
+            self._scales = self._ask_scales()
+        except IgError as error:
+            self._put_end("failed", error.http_status, str(error))
+            return
+        ending = Ending(None, False, "the link broke")  # stays only if something unforeseen is raised, which the thread reports
+        try:
+            self._connect(login)
+            ending = self._serve(login, fresh=fresh)
+        finally:
+            if self._client is not None:
+                self._client.disconnect()
+            if ending.relogin:
+                self._rest.forget(login)
+            elif self._killed.is_set():
+                self._rest.log_out()  # at a stop; and a session that a watchdog has given up is not to be tried again
+            self._put_end("closed" if self._is_open else "failed", ending.http_status, ending.detail)
+
+    def _put_end(self, kind: Any, http_status: int | None, detail: str) -> None:
+        for secret in self._secrets:
+            detail = scrub(detail, secret)
+        self._inbox.put(self.number, kind, detail=detail, http_status=http_status, good_until_us=self._heard_us)
+
+    def _ask_scales(self) -> dict[str, str]:
+        if not self._scaled:
+            return {}
+        answer = self._rest.get("/markets", 2, {"epics": ",".join(self._scaled)})
+        try:
+            return {m["instrument"]["epic"]: str(int(m["snapshot"]["scalingFactor"])) for m in answer["marketDetails"]}
+        except (KeyError, TypeError, ValueError):
+            raise IgError("failed", "the answer of /markets is not the documented one") from None
+
+    def _connect(self, login: Login) -> None:
+        client = LightstreamerClient(login.streaming, None)
+        client.connectionDetails.setUser(login.account)
+        client.connectionDetails.setPassword(login.stream_password)
+        client.connectionOptions.setKeepaliveInterval(self._keepalive_ms)
+        client.addListener(StatusListener(self._handover))
+        self._account = login.account
+        self._client = client
+        client.connect()
+
+    def _serve(self, login: Login, *, fresh: bool) -> Ending:
+        # Take what comes until the session is over; return how it ended.
+        refresh_at_s, beat_at_s = monotonic() + self._refresh_s, 0.0
+        while True:
+            now_s = monotonic()
+            event = self._handover.get(WAIT_S)
+            if isinstance(event, Update):
+                self._put_update(event)
+            elif isinstance(event, Overflow):
+                self._put(type="overflow", epic=event.epic, count=event.lost, **{"from": event.from_us, "to": event.to_us})
+            elif event is not None and (ending := self._note(event, fresh=fresh)) is not None:
+                return ending
+            if self._is_connected and not self._heartbeat_item and now_s >= beat_at_s:
+                beat_at_s = now_s + BEAT_S
+                self._put(type="alive")
+            if now_s >= refresh_at_s:
+                refresh_at_s = now_s + self._refresh_s
+                self._refresh(login)
+
+    def _note(self, note: Note, *, fresh: bool) -> Ending | None:
+        if note.what == "kill":
+            return Ending(None, False, "ended by us")
+        if note.what == "status":
+            return self._state(note.text)
+        if note.what == "server_error":
+            self._heard_us = None  # the server said so itself: all it had sent before has come
+            return ending_of(note.number, note.text, fresh=fresh)
+        if note.what == "ping":
+            if note.payload:
+                self._barriers.append(note.payload)
+            elif self._is_connected:
+                self._inbox.put(self.number, "pong")
+        else:
+            self._answer(note)
+        with self._lock:
+            answered = not self._unanswered
+        while answered and self._barriers:
+            self._inbox.put(self.number, "pong", self._barriers.pop(0))
+        return None
+
+    def _answer(self, note: Note) -> None:
+        if note.what != "lost":
+            with self._lock:
+                self._unanswered.discard((note.of, note.epic))
+        if note.of == "heartbeat":
+            self._heartbeat_item = note.what == "subscribed"
+            _log.info("heartbeat.answered", what=note.what, code=note.number)
+        elif note.what == "subscribed":
+            self._put(type="subscribed", epic=note.epic)
+        elif note.what == "refused":
+            message = note.text[: frames.MAX_TEXT]
+            for secret in self._secrets:
+                message = scrub(message, secret)
+            self._put(type="refused", epic=note.epic, of=note.of, code=note.number, message=message)
+        else:
+            self._put(type="lost", epic=note.epic, of=note.of, count=note.number)
+
+    def _state(self, state: str) -> Ending | None:
+        if state.startswith("CONNECTED:"):
+            if not self._is_open:
+                self._is_open = True
+                self._inbox.put(self.number, "opened")
+                for epic in self._scaled:
+                    if epic in self._scales:
+                        self._put(type="scale", epic=epic, divisor=self._scales[epic])
+            elif not self._is_connected:
+                _log.info("session.recovered", state=state)
+            self._is_connected, self._heard_us = True, None
+        elif state in LOST_STATES:
+            self._lost_sight(state)
+        elif state == "DISCONNECTED:WILL-RETRY":
+            # The library would begin a session of its own, with a loss that nobody tells; the next attempt does it in our sight.
+            self._lost_sight(state)
+            return Ending(None, False, "the session is gone" if self._is_open else "no session could be begun")
+        return None
+
+    def _lost_sight(self, state: str) -> None:
+        # Called for each of the states that follow each other when a stream is silent or cut; the first knows best.
+        self._is_connected = False
+        if self._heard_us is None and self._is_open:
+            options = self._client.connectionOptions
+            silence_ms = options.getKeepaliveInterval() + options.getStalledTimeout()
+            if state != "STALLED":
+                silence_ms += options.getReconnectTimeout()
+            self._heard_us = last_heard_us(self._inbox.now_us(), silence_ms, self._last_data_us)
+            _log.warning("session.out_of_sight", state=state, last_heard=self._heard_us)
+
+    def _put_update(self, update: Update) -> None:
+        self._last_data_us = self._inbox.now_us()
+        if update.kind == "heartbeat":
+            self._put(type="heartbeat")
+        else:
+            self._put(
+                type=update.kind, epic=update.epic, snapshot=update.is_snapshot, changed=update.changed, fields=update.fields
+            )
+
+    def _put(self, **message: Any) -> None:
+        self._inbox.put(self.number, "data", frames.frame(**message))
+
+    def _refresh(self, login: Login) -> None:
+        # The stream outlives its tokens; the next attempt, and the history, need living ones.
+        try:
+            self._rest.keep_alive()
+        except IgError as error:
+            _log.warning("login.not_renewed", reason=str(error), fate=error.fate)

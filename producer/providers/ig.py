@@ -1,0 +1,119 @@
+"""SHELL (composition). IG: its settings, and how its source, link and history are made of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from producer.providers import Provider
+from producer.settings import Settings, SettingsError, load_own, secret_of, wanted_of
+from producer.sources.ig import Ig
+
+MAX_SUBSCRIPTIONS = 40
+"""IG's limit for one connection; more connections breach its terms."""
+FEED_S = 60.0
+"""Our choice: the heartbeat item comes every second or so, and without one the link itself speaks every few seconds."""
+
+
+class IgSettings(BaseSettings):
+    """IG's own. Prefix IG_."""
+
+    model_config = SettingsConfigDict(env_prefix="IG_", frozen=True, hide_input_in_errors=True)
+
+    identifier: SecretStr = Field(SecretStr(""), description="The user name of the login (required)")
+    password: SecretStr = Field(SecretStr(""), description="The password of the login (required)")
+    password_file: Path | None = Field(None, description="File with the password, instead of IG_PASSWORD")
+    api_key: SecretStr = Field(SecretStr(""), description="The key of the application (required)")
+    api_key_file: Path | None = Field(None, description="File with the key, instead of IG_API_KEY")
+    account: str = Field("", description="The account whose prices are streamed; empty = the login's preferred one")
+    epics: str = Field("", description="Comma-separated epics whose quotes are streamed, at most 40")
+    trades: str = Field("", description="Those of the epics that trade on an exchange: their trades are streamed too")
+    url: str = Field(
+        "https://api.ig.com/gateway/deal",
+        pattern=r"^https?://[^\s?#]+$",
+        description="IG's REST pages; the demo accounts' are https://demo-api.ig.com/gateway/deal",
+    )
+    source: str = Field("ig", pattern=r"^[a-z][a-z0-9-]*$", description="Name of the source; a second account needs its own")
+    scales: str = Field(
+        "",
+        pattern=r"^(markets|[^=,\s]+=[1-9]\d{0,8}(,[^=,\s]+=[1-9]\d{0,8})*)?$",
+        description="What prices are divided by: epic=10000[,...], or markets = IG's scalingFactor; empty = as IG quotes them",
+    )
+    heartbeat: bool = Field(True, description="Subscribe IG's heartbeat item, where one of the 40 subscriptions is free")
+    keepalive_ms: int = Field(2000, ge=500, le=30_000, description="Silence after which the stream is asked to say that it lives")
+    refresh_s: float = Field(3600.0, gt=0, description="How often the login is renewed; IG's tokens live for 6 hours unused")
+
+
+SETTINGS = IgSettings
+
+
+def build(settings: Settings) -> Provider:
+    """Return IG as the environment configures it.
+
+    Raises:
+        SettingsError: credentials or epics are missing or wrong, or there are more than 40 subscriptions.
+    """
+    own = load_own(IgSettings)
+    try:
+        from producer.ig.link import IgLink
+        from producer.ig.rest import IgRest
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{error.name} is not installed: install candlewick[producer]") from None
+    _check_encrypted(own.url)
+    secrets = (
+        secret_of("IG_IDENTIFIER", own.identifier, None),
+        secret_of("IG_PASSWORD", own.password, own.password_file),
+        secret_of("IG_API_KEY", own.api_key, own.api_key_file),
+    )
+    epics = wanted_of("IG_EPICS", own.epics, MAX_SUBSCRIPTIONS, settings.symbols_file)
+    traded = _traded(own.trades, epics)
+    used = len(epics) + len(traded)
+    if used > MAX_SUBSCRIPTIONS:
+        raise SettingsError(f"IG_EPICS and IG_TRADES need {used} subscriptions; IG gives {MAX_SUBSCRIPTIONS} to a connection")
+    rest = IgRest(own.url, identifier=secrets[0], password=secrets[1], api_key=secrets[2], account=own.account)
+    is_told = own.scales == "markets"
+    scrubbed = (*secrets, own.account) if own.account else secrets
+    return Provider(
+        source=Ig(
+            epics,
+            traded=traded,
+            scales=None if is_told else _scales(own.scales),
+            heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS,
+            name=own.source,
+        ),
+        connect=lambda inbox, number: IgLink(
+            rest,
+            inbox,
+            number,
+            keepalive_ms=own.keepalive_ms,
+            refresh_s=own.refresh_s,
+            scaled=epics if is_told else (),
+            secrets=scrubbed,
+        ),
+        most_symbols=MAX_SUBSCRIPTIONS - len(traded),
+        secrets=scrubbed,
+        where=own.url,
+        feed_s=FEED_S,
+    )
+
+
+def _check_encrypted(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise SettingsError("IG_URL has to begin with https, for the password goes there")
+
+
+def _traded(text: str, epics: tuple[str, ...]) -> frozenset[str]:
+    traded = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if unknown := sorted(traded - set(epics)):
+        raise SettingsError(f"IG_TRADES names epics that IG_EPICS does not: {', '.join(unknown)}")
+    return traded
+
+
+def _scales(text: str) -> dict[str, Decimal]:
+    pairs = (pair.partition("=") for pair in text.split(",") if pair)
+    return {epic: Decimal(divisor) for epic, _, divisor in pairs}
