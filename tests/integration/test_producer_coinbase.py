@@ -1,0 +1,169 @@
+"""The Coinbase producer against the simulated venue and real Kafka: every id is published or told as missing."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from producer.sources.coinbase_ids import SWAP_US
+from schemas.topics import TRADES
+from tests.support.published import corner, count, dead_letters, statuses, trades
+from tests.support.services import Service, wait_until
+from tests.support.venue import Venue
+
+pytestmark = pytest.mark.integration
+PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
+S = 1_000_000
+
+
+@pytest.fixture
+def space(stack):
+    with corner(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def venue():
+    made = Venue("deploy.simulator.coinbase", "--seed", "11")
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def producer(space, venue, tmp_path):
+    """A function (settings) -> a running producer, discarded at the end."""
+    made = []
+
+    def start(**settings):
+        feed = {
+            "COINBASE_URL": venue.ready["ws"],
+            "COINBASE_REST_URL": venue.ready["rest"],
+            "COINBASE_SYMBOLS": ",".join(PRODUCTS),
+            "CANDLEWICK_BOOTSTRAP_DAYS": "0",
+        }
+        service = Service("producer", {**space.env, **feed, **settings}, tmp_path, "coinbase")
+        made.append(service.start())
+        return service
+
+    yield start
+    for service in made:
+        service.discard()
+
+
+def said(space):
+    return statuses(space, "coinbase")
+
+
+def wait_for_state(space, state, service, times=1):
+    def reached():
+        told = [s.state for s in statuses(space, "coinbase", 0).get(0, [])]
+        runs = [s for n, s in enumerate(told) if n == 0 or told[n - 1] != s]
+        return runs.count(state) >= times
+
+    wait_until(reached, 30, f"{times} times {state}", [service])
+
+
+def losses(space):
+    """Return every loss that any status tells, by product."""
+    found = {}
+    for series in said(space).values():
+        for status in series:
+            for loss in status.losses:
+                found.setdefault(loss.symbol, []).append(loss)
+    return found
+
+
+def ids_of(loss):
+    first, last = loss.detail.removeprefix("ids ").split(" to ")
+    return range(int(first), int(last) + 1)
+
+
+def published(space, *, backfill=False):
+    return {p: [t for t in trades(space, "coinbase") if t.symbol == p and t.backfill == backfill] for p in PRODUCTS}
+
+
+def settle(space, venue, service):
+    """Let nothing happen any more, until everything sent is published and every hole is judged."""
+    venue.fault("pause", seconds=120)
+    silent_from = max(e["made_us"] for e in venue.ledger())
+
+    def judged():
+        return min(s[-1].complete_to for s in said(space).values()) > silent_from + SWAP_US + 2 * S
+
+    wait_until(judged, 20, "holes to be judged", [service])
+
+
+def test_every_id_is_published_or_told_as_missing_whatever_the_venue_does(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", [service])
+    venue.fault("skip", symbol="BTC-USD", count=7)
+    venue.fault("swap", symbol="ETH-USD", count=3)
+    venue.fault("bad_price", symbol="SOL-USD")
+    for kind in ("malformed", "unknown", "error"):
+        venue.fault(kind)
+    wait_until(lambda: venue.summary()["bad_sent"], 20, "a bad price", [service])
+    venue.fault("repeat", seconds=1)
+    wait_until(lambda: venue.summary()["repeats_sent"] > 10, 20, "repeats", [service])
+    venue.fault("drop", seconds=1, how="close")
+    wait_for_state(space, "live", service, 2)
+    wait_until(lambda: count(space, TRADES) > 100, 20, "trades after the outage", [service])
+    settle(space, venue, service)
+    assert service.stop() == 0
+
+    came, told = published(space), losses(space)
+    sent = {e["trade_id"]: e for e in venue.ledger()}
+    for product in PRODUCTS:
+        numbers = [int(t.trade_id) for t in came[product]]
+        assert len(numbers) == len(set(numbers)), "a repeat was published"
+        missing = [n for loss in told.get(product, []) for n in ids_of(loss)]
+        made = {n for n, e in sent.items() if e["symbol"] == product and n >= min(numbers)}
+        assert Counter(numbers) + Counter(missing) == Counter(made)
+        assert all(sent[n]["lost"] or sent[n]["seam"] for n in missing)
+        for trade in came[product]:
+            entry = sent[int(trade.trade_id)]
+            assert (trade.event_time, trade.price, trade.size) == (entry["time_us"], entry["p"], entry["v"])
+            assert trade.side != entry["side"]
+        for loss in told.get(product, []):
+            assert loss.cause == "skipped_ids"
+            assert loss.missing == len(ids_of(loss))
+            assert all(loss.from_time <= sent[n]["time_us"] <= loss.to_time for n in ids_of(loss))
+    skipped = {n for n, e in sent.items() if e["lost"] == "skipped"}
+    assert len(skipped) == 7
+    assert skipped <= {n for loss in told["BTC-USD"] for n in ids_of(loss)}
+    letters = Counter(headers["reason"] for _, _, headers in dead_letters(space, "coinbase"))
+    assert letters == {"not_json": 1, "bad_price": 1}
+    assert {s.ids for series in said(space).values() for s in series} == {"contiguous"}
+
+
+def test_silent_feed_is_stale_after_fifteen_heartbeats_or_what_is_set(space, venue, producer):
+    service = producer(CANDLEWICK_LIVENESS_FEED_S="2")
+    wait_for_state(space, "live", service)
+    venue.fault("silent", seconds=20)
+    wait_for_state(space, "live", service, 2)
+    states = [s.state for s in statuses(space, "coinbase", 0)[0]]
+    assert "stale" in states
+    assert service.stop() == 0
+
+
+def test_unknown_product_is_refused_and_the_others_are_live(space, venue, producer):
+    service = producer(COINBASE_SYMBOLS="BTC-USD,FOO-BAR,ETH-USD")
+    wait_for_state(space, "live", service)
+    wait_until(lambda: any(loss.cause == "refused" for loss in losses(space).get("FOO-BAR", [])), 10, "refusal", [service])
+    wait_until(lambda: count(space, TRADES) > 10, 20, "some trades", [service])
+    assert service.stop() == 0
+    assert set(losses(space)) == {"FOO-BAR"}
+    assert {t.symbol for t in trades(space, "coinbase")} == {"BTC-USD", "ETH-USD"}
+    served = {s.symbol: s.good_from for series in said(space).values() for st in series for s in st.symbols or ()}
+    assert served["FOO-BAR"] is None
+    assert served["BTC-USD"] is not None
+
+
+@pytest.mark.parametrize("settings", [{"COINBASE_SYMBOLS": ""}, {"COINBASE_URL": "ftp://x"}])
+def test_wrong_settings_end_it_with_status_two_and_one_line(tmp_path, settings):
+    good = {"COINBASE_SYMBOLS": "A", "CANDLEWICK_KAFKA": "127.0.0.1:1", "CANDLEWICK_REGISTRY": "http://127.0.0.1:1"}
+    service = Service("producer", {**good, **settings}, tmp_path, "coinbase").start()
+    wait_until(lambda: not service.running, 20, "its end")
+    assert service.stop() == 2
+    (line,) = service.log.read_text().splitlines()
+    assert json.loads(line)["event"] == "settings.refused"
