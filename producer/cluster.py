@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from producer.errors import FatalError
 from schemas.avro import schema_text
 from schemas.codec import Decoder
-from schemas.records import FeedStatus, Quote, Record, Trade
+from schemas.records import FeedStatus, HistoryCandle, Quote, Record, Trade
 from schemas.registry import Registry, RegistryError
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES, Topic
 from schemas.wire import WireError
@@ -40,7 +40,12 @@ def survey(kafka: str, registry: str, prefix: str, source: str, options: Mapping
     Raises:
         FatalError: one does not answer, a schema is not registered, or a topic is missing or has another number of partitions.
     """
-    subjects: tuple[tuple[Topic, type[Record]], ...] = ((TRADES, Trade), (QUOTES, Quote), (FEED_STATUS, FeedStatus))
+    subjects: tuple[tuple[Topic, type[Record]], ...] = (
+        (TRADES, Trade),
+        (QUOTES, Quote),
+        (FEED_STATUS, FeedStatus),
+        (HISTORY, HistoryCandle),
+    )
     client = Registry(registry)
     try:
         ids = {record: client.lookup(topic.subject(prefix), schema_text(record)) for topic, record in subjects}

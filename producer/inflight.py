@@ -63,6 +63,9 @@ class Progress:
 
 
 def progress_of(trades: Lane, quotes: Lane, history: Lane) -> Progress:
-    """Return the progress of one partition number over the three topics."""
-    oldest = [us for lane in (trades, quotes, history) if (us := lane.oldest_us()) is not None]
+    """Return the progress of one partition number over the three topics.
+
+    Of history only the offset counts: no window waits for it, and a month of it on its way must not hold back live candles.
+    """
+    oldest = [us for lane in (trades, quotes) if (us := lane.oldest_us()) is not None]
     return Progress(trades.next_offset, quotes.next_offset, history.next_offset, min(oldest, default=None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -64,11 +65,11 @@ class Intake:
                 losses.append(event)
         return Taken(newest, tuple(losses))
 
-    def record(self, record: Trade | Quote) -> None:
-        """Publish one record under the next number of its symbol.
+    def record(self, record: Trade | Quote, stored: Callable[[], None] | None = None) -> None:
+        """Publish one record under the next number of its symbol; `stored` is called when Kafka has it.
 
         Raises:
             FatalError: Kafka does not take it.
         """
         numbers = self._trades if isinstance(record, Trade) else self._quotes
-        self._publisher.send(replace(record, epoch=self._epoch, sequence=numbers.take(record.symbol)))
+        self._publisher.send(replace(record, epoch=self._epoch, sequence=numbers.take(record.symbol)), stored)

@@ -15,7 +15,7 @@ from producer.inflight import Lane, Progress, progress_of
 from producer.telemetry import Counts
 from schemas.codec import Encoder
 from schemas.records import FeedStatus, Quote, Record, Trade, instrument_of
-from schemas.topics import DEAD_LETTERS, FEED_STATUS, QUOTES, TRADES, topic_name
+from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES, topic_name
 
 MAX_DEAD_LETTER = 900_000  # bytes; Kafka's own limit for a message is 1 MB
 BUFFER_WAIT_S = 0.1
@@ -80,8 +80,17 @@ class Publisher:
         """Return the partition of the symbol's instrument: murmur2 of the key, as all clients compute it."""
         return murmur2(instrument_of(self._source, symbol).encode(), self.partitions)
 
-    def send(self, record: Trade | Quote) -> None:
+    def history_lanes(self) -> dict[int, Lane]:
+        """Return the history topic's lanes by partition: what a `HistoryWriter` fills and our statuses tell."""
+        topic = HISTORY.name(self._prefix)
+        return {partition: lane for (name, partition), lane in self._lanes.items() if name == topic}
+
+    def send(self, record: Trade | Quote, stored: Callable[[], None] | None = None) -> None:
         """Give one record to Kafka; waits while the client is full, which is the feed's back-pressure.
+
+        Args:
+            record: numbered and stamped.
+            stored: called, in the thread that takes in acknowledgements, when Kafka has this very record.
 
         Raises:
             FatalError: an earlier delivery failed, or `stop_by` has passed.
@@ -90,6 +99,8 @@ class Publisher:
         route = self._routes.get((kind, record.symbol)) or self._route(kind, record.symbol)
         key, partition, lane, delivered = route
         value = self._bodies.trade(record) if isinstance(record, Trade) else self._bodies.quote(record)
+        if stored is not None:
+            delivered = self._and_then(delivered, stored)
         self._produce(self._topics[kind], value, key, partition, delivered)
         lane.sent(record.receive_time)
         self._counts.published["trades" if kind is Trade else "quotes"] += 1
@@ -176,6 +187,14 @@ class Publisher:
         route = (instrument_of(self._source, symbol).encode(), partition, lane, delivered)
         self._routes[kind, symbol] = route
         return route
+
+    def _and_then(self, delivered: _Delivered, stored: Callable[[], None]) -> _Delivered:
+        def both(error: KafkaError | None, message: Message) -> None:
+            delivered(error, message)
+            if error is None:
+                stored()
+
+        return both
 
     def _is_stored(self, error: KafkaError | None) -> bool:
         if error is None:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     liveness_transport_s: float = Field(45.0, gt=0)
     liveness_feed_s: float = Field(150.0, gt=0)
     backoff_max_s: float = Field(60.0, ge=0.2)
+    bootstrap_days: int = Field(30, ge=0, le=365)
 
     @field_validator("metrics_port", "symbols_file", mode="before")
     @classmethod

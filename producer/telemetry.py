@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from producer.errors import FatalError
+from producer.history.counts import HistoryCounts
 
 _log = structlog.get_logger()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,6 +37,7 @@ class Counts:
         self.frames = 0  # frames of any kind received
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
+        self.history = HistoryCounts()
         self.state = "connecting"
         self.last_frame_us: int | None = None
 
@@ -55,6 +57,7 @@ class _Collector(Collector):
         yield _family("repeats_dropped", "Repeats dropped", "kind", source, c.repeats)
         yield _family("frames", "Frames received", None, source, {"": c.frames})
         yield _family("backpressure", "Times the Kafka client was full", None, source, {"": c.backpressure})
+        yield from _history(source, c.history)
         live = GaugeMetricFamily("candlewick_producer_feed_live", "1 while the feed is known to deliver", labels=["source"])
         live.add_metric([source], 1.0 if c.state in ("live", "market_closed") else 0.0)
         yield live
@@ -64,6 +67,28 @@ class _Collector(Collector):
             )
             frame.add_metric([source], c.last_frame_us / 1e6)
             yield frame
+
+
+def _history(source: str, h: HistoryCounts) -> Iterator[Metric]:
+    yield _family("history_requests", "Requests for candles or trades of the past", "outcome", source, h.requests)
+    yield _family("history_records", "Records given to the history topic", "record", source, h.records)
+    yield _family("history_dropped", "Candles of replies not taken", "why", source, h.dropped)
+    yield _family("backfilled_trades", "Exact trades fetched into gaps", None, source, {"": h.trades})
+    results = CounterMetricFamily(
+        "candlewick_producer_history_results", "Questions that came to an end", labels=["source", "origin", "outcome"]
+    )
+    for (origin, outcome), count in list(h.results.items()):
+        results.add_metric([source, origin, outcome], count)
+    yield results
+    yield _gauge("gaps_waiting", "Gaps that may be filled and are not yet", source, h.gaps_waiting)
+    yield _gauge("bootstrap_wanted_seconds", "Time to load before live, over all series", source, h.bootstrap_wanted_us / 1e6)
+    yield _gauge("bootstrap_settled_seconds", "Of it, what has its result", source, h.bootstrap_settled_us / 1e6)
+
+
+def _gauge(name: str, doc: str, source: str, value: float) -> Metric:
+    gauge = GaugeMetricFamily(f"candlewick_producer_{name}", doc, labels=["source"])
+    gauge.add_metric([source], value)
+    return gauge
 
 
 def _family(name: str, doc: str, label: str | None, source: str, values: Mapping[str, int]) -> Metric:

@@ -24,6 +24,7 @@ SETTINGS: dict[str, str] = {
     "LIVENESS_FEED_S": "No text frame for this long: the feed is stale",
     "SYMBOLS_FILE": "File with the symbols, instead of the provider's own setting; watched, so that they can change at run time",
     "BACKOFF_MAX_S": "Longest wait between connection attempts",
+    "BOOTSTRAP_DAYS": "Days of the vendor's 1m candles loaded before live; 0 = none",
     # processor
     "QUOTE_PRICES": "Which prices of quotes make candles: mid, bid, ask",
     "LATENESS_MS": "How long a window stays open after its end",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,10 +10,13 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producer.connection import Connection
+from producer.history.protocol import HistoryClient
 from producer.providers import Provider
 from producer.settings import Settings, load_own, secret_of, wanted_of
 from producer.sources.finnhub import Finnhub
 
+STREAM_URL = "wss://ws.finnhub.io"
+REST_URL = "https://api.finnhub.io/api/v1"
 MAX_SYMBOLS = 50
 """Finnhub's free plan delivers 50; what is subscribed beyond stays silent."""
 
@@ -26,10 +30,20 @@ class FinnhubSettings(BaseSettings):
     token_file: Path | None = Field(None, description="File with the key, instead of FINNHUB_TOKEN")
     symbols: str = Field("", description="Comma-separated symbols to subscribe, at most 50")
     url: str = Field(
-        "wss://ws.finnhub.io",
+        STREAM_URL,
         pattern=r"^wss?://[^\s?#]+$",
         description="The provider's WebSocket; the simulator's in the demo",
     )
+
+    rest_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="REST address, for history; empty = Finnhub's own if the stream is Finnhub's own, else no history",
+    )
+    # Our choice: some room below the 60 of the free plan, which other tools of the same key may need.
+    requests_per_minute: int = Field(55, ge=1, le=1800, description="REST requests in any minute; the free plan allows 60")
+    # Our choice: prints take about 0.1 s to the stream; how long to the candles is not documented.
+    candle_delay_s: float = Field(3.0, ge=0, le=600, description="How long after its end a candle is asked for")
 
 
 SETTINGS = FinnhubSettings
@@ -51,4 +65,19 @@ def build(settings: Settings) -> Provider:
         most_symbols=MAX_SYMBOLS,
         secrets=(secret,),
         where=own.url,
+        history=_history(own, secret),
     )
+
+
+def _history(own: FinnhubSettings, secret: str) -> Callable[[], HistoryClient] | None:
+    # The key goes only where it was meant to go: a stream somewhere else says nothing about who has its history.
+    url = own.rest_url or (REST_URL if own.url == STREAM_URL else "")
+    if not url:
+        return None
+
+    def made() -> HistoryClient:
+        from producer.history.finnhub import FinnhubHistory
+
+        return FinnhubHistory(url, secret, per_minute=own.requests_per_minute, delay_s=own.candle_delay_s)
+
+    return made
