@@ -133,7 +133,7 @@ def _older(trades: list[Trade], place: Place, to_us: int) -> Place:
 def _between(place: Place) -> Place:
     assert place.high is not None
     # One page is enough for what is between; else halves, which end because both borders are known ids.
-    close = place.high - place.low <= PAGE
+    close = place.high - place.low - 1 <= PAGE
     return replace(place, after=place.high if close else (place.low + place.high) // 2, is_found=close)
 
 
