@@ -73,3 +73,15 @@ class Intake:
         """
         numbers = self._trades if isinstance(record, Trade) else self._quotes
         self._publisher.send(replace(record, epoch=self._epoch, sequence=numbers.take(record.symbol)), stored)
+
+    def fetched(self, trade: Trade, stored: Callable[[], None]) -> None:
+        """Publish a trade of a backfill, unless it came by another way before; then it counts as stored too.
+
+        Raises:
+            FatalError: Kafka does not take it.
+        """
+        if self._source.admits(trade):
+            self.record(trade, stored)
+        else:
+            self._counts.repeats[trade.kind] += 1
+            stored()

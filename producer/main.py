@@ -68,7 +68,7 @@ def _serve(settings: Settings, provider: Provider) -> None:
     chores: list[Chore] = []
     if history is not None:
         step = history.step
-        chores.append(lambda: step(lambda trade, stored: intake.record(replace(trade, receive_time=inbox.now_us()), stored)))
+        chores.append(lambda: step(lambda trade, stored: intake.fetched(replace(trade, receive_time=inbox.now_us()), stored)))
     loop = FeedLoop(
         source,
         Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note),
@@ -126,6 +126,7 @@ def _history(
         back_us=settings.bootstrap_days * DAY,
         counts=counts.history,
         options=settings.kafka_options,
+        exact=provider.exact,
     )
 
 

@@ -53,8 +53,9 @@ class Turn(NamedTuple):
 class Planner:
     """Hears gaps and results, gives questions, turns answers into records. Times are microseconds UTC."""
 
-    def __init__(self, client: HistoryClient, source: str, epoch: int, back_us: int) -> None:
+    def __init__(self, client: HistoryClient, source: str, epoch: int, back_us: int, *, exact: bool = False) -> None:
         self._client = client
+        self._exact = exact  # gaps are filled with trades, which need no window to be over
         self._source = source
         self._epoch = epoch
         self.gaps = Gaps()
@@ -157,7 +158,10 @@ class Planner:
 
     def _is_ready(self, run: Run, now_us: int, *, early: bool) -> bool:
         # A hole that ends in the middle of a minute: its whole minutes are asked for at once, the last one when it is over.
-        ready = min(run.end, (now_us - self._client.delay_us) // BASE_US * BASE_US)
+        settled_us = now_us - self._client.delay_us
+        ready = min(run.end, settled_us // BASE_US * BASE_US)
+        if self._exact and run.gap is not None and run.asked[1] <= settled_us:
+            ready = run.end
         if not run.todo and ready > run.asked_to and (ready == run.end or (early and run.asked_to == run.start)):
             for start, end in newest_first([(run.asked_to, ready)], self._client.longest_us):
                 run.todo.append(Question(run.symbol, start, end, run.stamp.price, run.gap))

@@ -228,11 +228,15 @@ def history_of(
     back_us: int,
     counts: HistoryCounts,
     options: Mapping[str, Any],
+    exact: bool = False,
 ) -> History:
-    """Return a source's history over these addresses, not begun yet; `back_us` is how much is loaded before live."""
+    """Return a source's history over these addresses, not begun yet; `back_us` is how much is loaded before live.
+
+    `exact`: gaps are filled with trades, so they are asked about as soon as they are over, not when their last minute is.
+    """
     return History(
         make_client,
-        lambda client: Planner(client, provider_name, epoch, back_us),
+        lambda client: Planner(client, provider_name, epoch, back_us, exact=exact),
         Reader(kafka, Registry(registry), provider_name, prefix=prefix, history_schema_id=schema_id, options=options),
         HistoryWriter(kafka, provider_name, prefix=prefix, schema_id=schema_id, lanes=lanes, counts=counts, options=options),
         counts,

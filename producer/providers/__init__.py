@@ -53,6 +53,7 @@ class Provider:
         secrets: texts that no log, status or metric may hold; scrubbed from all that links and history say.
         where: the address, for the log; without secrets.
         history: makes the client that asks for the past; None where the provider has none. Called once, in the history's thread.
+        exact: gaps are filled with the very trades, so that no window has to be over before they are asked for.
         feed_s: silence of the provider's own frames after which the feed is stale, where CANDLEWICK_LIVENESS_FEED_S is not set.
         note: said as the reason of every good status, such as what the provider cannot prove.
     """
@@ -63,6 +64,7 @@ class Provider:
     secrets: tuple[str, ...]
     where: str
     history: Callable[[], HistoryClient] | None = None
+    exact: bool = False
     feed_s: float | None = None
     note: str = ""
 

@@ -56,5 +56,6 @@ def build(settings: Settings) -> Provider:
         secrets=(),
         where=own.url,
         history=history,
+        exact=True,
         feed_s=FEED_S,
     )
