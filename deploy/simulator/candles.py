@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -48,10 +49,19 @@ class Candles:
     def _bar(self, listing: Listing, minute: int) -> Bar | None:
         if minute >= self._start:
             return self._bars.get(listing.symbol, {}).get(minute)
-        random = Random(f"{self._seed}:{listing.symbol}:{minute}")  # noqa: S311 - a market, not a secret
+        hour = self._made_up(listing, minute // 3600)
+        return hour[minute % 3600 // 60]
+
+    @lru_cache(maxsize=2000)  # noqa: B019 - one object for the life of the process; a month of one symbol is 720 hours
+    def _made_up(self, listing: Listing, hour: int) -> list[Bar | None]:
+        random = Random(f"{self._seed}:{listing.symbol}:{hour}")  # noqa: S311 - a market, not a secret
+        return [self._made_up_minute(listing, random) for _ in range(60)]
+
+    def _made_up_minute(self, listing: Listing, random: Random) -> Bar | None:
         if random.random() > min(1.0, listing.per_second * 60):
             return None
-        prices = [round(listing.price * (1 + random.gauss(0, 0.001)), listing.digits) for _ in range(4)]
+        step = listing.price * 0.003
+        prices = [round(listing.price + step * (random.random() - 0.5), listing.digits) for _ in range(4)]
         volume = round(random.expovariate(0.1), 4) if listing.has_volume else 0.0
         return [prices[0], max(prices), min(prices), prices[3], volume]
 

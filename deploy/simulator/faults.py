@@ -15,9 +15,22 @@ KINDS = {
     "malformed": "send one frame that is no JSON",
     "bad_price": "send one trade of negative price among good ones",
     "refuse": "answer handshakes with HTTP `status` (and retry_after, in s) for `seconds`",
+    "rest_refuse": "answer candle requests (of one `market` alone: stock, crypto, forex) with HTTP `status` for `seconds`",
+    "rest_cut": "answer candle requests with the newest `minutes` alone for `seconds`",
+    "rest_flap": "answer every other candle request of a symbol with no_data for `seconds`",
+    "rest_text": "answer candle requests with a text instead of JSON for `seconds`",
 }
-_DEFAULTS: dict[str, Any] = {"seconds": 5.0, "times": 3, "spread_ms": 5000, "how": "fin", "status": 503, "retry_after": None}
-_LASTING = ("drop", "silent", "pings_only", "pause", "repeat", "shuffle", "refuse")
+_DEFAULTS: dict[str, Any] = {
+    "seconds": 5.0,
+    "times": 3,
+    "spread_ms": 5000,
+    "how": "fin",
+    "status": 503,
+    "retry_after": None,
+    "minutes": 60,
+    "market": None,
+}
+_ONCE = ("malformed", "bad_price")
 
 
 def parse_fault(body: Any) -> dict[str, Any]:
@@ -38,6 +51,8 @@ def parse_fault(body: Any) -> dict[str, Any]:
         raise ValueError("times: 1 to 100")
     if not isinstance(fault["spread_ms"], int) or not 0 <= fault["spread_ms"] <= 3_600_000:
         raise ValueError("spread_ms: 0 to 3600000")
+    if not isinstance(fault["minutes"], int) or not 1 <= fault["minutes"] <= 44_640:
+        raise ValueError("minutes: 1 to 44640")
     if fault["how"] not in ("fin", "close", "rst"):
         raise ValueError("how: fin, close or rst")
     return fault
@@ -52,10 +67,10 @@ class Faults:
 
     def add(self, fault: dict[str, Any], now_s: float) -> None:
         """Switch a fault on, in place of an earlier one of its kind."""
-        if fault["kind"] in _LASTING:
-            self._on[fault["kind"]] = (now_s + fault["seconds"], fault)
-        else:
+        if fault["kind"] in _ONCE:
             self._once.append(fault["kind"])
+        else:
+            self._on[fault["kind"]] = (now_s + fault["seconds"], fault)
 
     def active(self, kind: str, now_s: float) -> dict[str, Any] | None:
         """Return the fault of `kind` if it is on."""
