@@ -12,11 +12,18 @@ from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
-from processor.core.columns import refusal
+from processor.core.columns import history_refusal, refusal
 from schemas.block import BlockDecoder
 from schemas.codec import Decoder, SchemaById
-from schemas.records import Quote, Trade, instrument_of
+from schemas.records import HistoryCandle, Quote, Trade, instrument_of
 from schemas.wire import HEADER_BYTES, WireError, schema_id_of
+
+
+_RECORDS: dict[str, type[Trade] | type[Quote] | type[HistoryCandle]] = {
+    "trades": Trade,
+    "quotes": Quote,
+    "history": HistoryCandle,
+}
 
 
 class Message(Protocol):
@@ -36,15 +43,15 @@ class Refused(NamedTuple):
 
 
 class Blocks:
-    """Decodes the batches of one data topic (``trades`` or ``quotes``)."""
+    """Decodes the batches of one data topic (``trades``, ``quotes`` or ``history``)."""
 
     def __init__(self, kind: str, schema_by_id: SchemaById, ahead_us: int) -> None:
         self.kind = kind
-        self._record: type[Trade] | type[Quote] = Trade if kind == "trades" else Quote
+        self._record = _RECORDS[kind]
         self._lookup = schema_by_id
         self._blocks: dict[int, BlockDecoder] = {}
         self._single: Decoder[Any] = Decoder(self._record, schema_by_id)
-        self._refusal = refusal(kind, ahead_us)
+        self._refusal = history_refusal() if kind == "history" else refusal(kind, ahead_us)
         self.fallbacks = 0
         """Blocks that had to be halved."""
 

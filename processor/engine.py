@@ -94,7 +94,7 @@ class Engine:
         self._late_topic = topics.LATE_TRADES.name(prefix)
         self._dead_topic = topics.DEAD_LETTERS.name(prefix)
         self._changelog = topics.changelog_name(prefix)
-        self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes")}
+        self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes", "history")}
         self._status: Decoder[FeedStatus] = Decoder(FeedStatus, schema_by_id)
         self._encode_candle = {t.name: Encoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
         self._encode_live = Encoder(Candle, ids["candles-live"])
@@ -159,7 +159,11 @@ class Engine:
     def _take_block(self, partition: Partition, topic: str, kind: str, messages: Sequence[Message], now: int) -> None:
         frame, refused = self._blocks[kind](messages)
         self._dead(topic, partition.number, messages, refused)
-        if frame is not None:
+        if frame is None:
+            return
+        if kind == "history":
+            partition.take_history(frame)
+        else:
             partition.take(kind, frame, now)
 
     def _take_statuses(self, partition: Partition, topic: str, messages: Sequence[Message]) -> None:
@@ -188,6 +192,8 @@ class Engine:
             for reason, rows in out.refused:
                 refused = [Refused(o, reason, "too old to enter a candle") for o in rows["offset"]]
                 self._dead(topic, partition.number, messages, refused)
+        if out.ignored:
+            self._counters.late("history", out.ignored)
         self._publish(partition, out)
 
     def _publish(self, partition: Partition, out: Outbox) -> None:
@@ -257,14 +263,16 @@ class Engine:
             if with_state:
                 outgoing.state += [Send(self._changelog, partition.number, k, v) for k, v in dump(partition)]
         if with_state:
-            outgoing.done = dict(self._read)
-            status_topic = self._topic_of["feed-status"]
-            for number, partition in self.partitions.items():
-                if partition.waiting:
-                    # Statuses that wait are read again after a crash, so their offsets are not done.
-                    place = (status_topic, number)
-                    outgoing.done[place] = min(outgoing.done.get(place, 0), partition.oldest_waiting)
+            for (topic, number), following in self._read.items():
+                # What waits (a status for its records, history for its status) is read again after a crash: it is not done.
+                oldest = self._oldest_waiting(self._dataset_of[topic], self.partitions[number])
+                outgoing.done[topic, number] = following if oldest is None else min(following, oldest)
         return outgoing
+
+    def _oldest_waiting(self, dataset: str, partition: Partition) -> int | None:
+        if dataset == "feed-status":
+            return partition.oldest_waiting if partition.waiting else None
+        return partition.oldest_held(dataset)
 
     def producer_down(self, number: int, source: str, clock: int) -> Send | None:
         """Return the status by which a partition's owner declares a silent source's producer down, or None for a replay.

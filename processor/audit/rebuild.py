@@ -85,7 +85,7 @@ class Rebuilder:
         """Input that belongs on dead-letters, with its key."""
         self.ended: dict[str, int] = {}
         """Series that have ended (finished replays), with their run."""
-        self._blocks = {k: Blocks(k, schema_by_id, config.ahead_us) for k in ("trades", "quotes")}
+        self._blocks = {k: Blocks(k, schema_by_id, config.ahead_us) for k in ("trades", "quotes", "history")}
         self._status = Decoder(FeedStatus, schema_by_id)
         self._span, self._only = span, only
 
@@ -120,7 +120,9 @@ class Rebuilder:
             frame, refused = self._blocks[dataset](rows)  # type: ignore[arg-type]  # reading them is enough
             if refused:
                 self._refuse(dataset, rows, [r.offset for r in refused])
-            if frame is not None:
+            if frame is not None and dataset == "history":
+                self.partition.take_history(frame)
+            elif frame is not None:
                 live = frame.filter(~pl.col("replay")) if dataset not in self.retained.oldest else frame.head(0)
                 if live.height:
                     self.retained.saw_record(dataset, live["receive_time"][0])

@@ -9,12 +9,13 @@ import polars as pl
 from processor.core.fingerprint import identities, of_columns
 from processor.core.ohlcv import NO_SEQUENCE, UNIT, Partial
 from schemas.records import Price
+from schemas.timeframes import BASE_US
 
 _ORDER = ("event_time", "venue_sequence", "epoch", "sequence")
 
 
 def refusal(kind: str, ahead_us: int) -> pl.Expr:
-    """Return an expression naming why a record cannot be in a candle, or null where it can.
+    """Return an expression naming why a trade or quote cannot be in a candle, or null where it can.
 
     Rules: prices finite and above 0, sizes finite and not below 0, event time at most `ahead_us` ahead of receipt.
     """
@@ -38,9 +39,43 @@ def refusal(kind: str, ahead_us: int) -> pl.Expr:
     )
 
 
-def too_late(horizon_us: int) -> pl.Expr:
-    """Return an expression that is true for records older at receipt than the horizon; never for a replay's."""
-    return ~pl.col("replay") & (pl.col("receive_time") - pl.col("event_time") > horizon_us)
+def too_late(kind: str, horizon_us: int, backfill_us: int) -> pl.Expr:
+    """Return an expression that is true for records too old at receipt to enter a candle; never for a replay's.
+
+    `backfill_us` is the limit of trades that a backfill sent, `horizon_us` that of all others.
+    """
+    limit = pl.when("backfill").then(backfill_us).otherwise(horizon_us) if kind == "trades" else pl.lit(horizon_us)
+    return ~pl.col("replay") & (pl.col("receive_time") - pl.col("event_time") > limit)
+
+
+def history_refusal() -> pl.Expr:
+    """Return an expression naming why a history record cannot be used, or null where it can.
+
+    A candle is a whole minute that was over when it was received (a vendor's unfinished candle is never published), with prices
+    finite, above 0 and within its range; volume and count, where given, are finite and not below 0.
+    """
+    is_candle = pl.col("record") == "candle"
+    prices = [pl.col(c) for c in ("open", "high", "low", "close")]
+    bad_price = pl.any_horizontal(*(~p.is_finite() | (p <= 0) for p in prices))
+    outside = (pl.col("high") < pl.max_horizontal("open", "close")) | (pl.col("low") > pl.min_horizontal("open", "close"))
+    volume, count = pl.col("volume").fill_null(0.0), pl.col("trade_count").fill_null(0)
+    start, end = pl.col("start"), pl.col("end")
+    return (
+        pl.when((start < 0) | (end < start) | (pl.col("receive_time") < 0))
+        .then(pl.lit("bad_time"))
+        .when(~is_candle)
+        .then(None)
+        .when((start % BASE_US != 0) | (end - start != BASE_US))
+        .then(pl.lit("bad_window"))
+        .when(end > pl.col("receive_time"))
+        .then(pl.lit("unfinished"))
+        .when(bad_price | outside)
+        .then(pl.lit("bad_price"))
+        .when(~volume.is_finite() | (volume < 0) | (count < 0))
+        .then(pl.lit("bad_size"))
+        .otherwise(None)
+        .alias("refusal")
+    )
 
 
 class Columns:

@@ -23,6 +23,8 @@ class CoreConfig:
     """How far event time may lie ahead of receipt: more means wrong units."""
     sessions: Sessions = ()
     """Market hours by instrument pattern; an instrument that none fits is always open."""
+    backfill_us: int = 24 * HOUR
+    """How old at receipt a backfilled trade, or a vendor's candle that answers a gap, may be; so long a gap holds state back."""
     generation: int = 0
     """Raised by hand when a rebuild must replace what is out (version rule)."""
 

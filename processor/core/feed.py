@@ -37,7 +37,10 @@ class Feed:
         self.losses: list[Loss] = []
         """Ended losses of the whole source, then, while it lasts, the outage."""
         self.symbol_losses: dict[str, list[Loss]] = {}
-        self.served: dict[str, Served] = {}
+        self.served: dict[tuple[str, str], Served] = {}
+        """The symbols that its last list names, by (symbol, kind)."""
+        self.left: dict[tuple[str, str], int] = {}
+        """Symbols that lists named before and name no more, with the moment of the first that did not."""
         self.offset = -1
         """Offset of the last status applied."""
         self.revision = 0
@@ -64,12 +67,20 @@ class Feed:
         self._take_losses(status, changed)
         self.clock = max(self.clock, status.complete_to)
         if status.symbols is not None:
-            self.served.update({s.symbol: s for s in status.symbols})
+            self._take_list(status.symbols)
         if status.state == "finished":
             self.finished = True
         if changed:
             self.revision += 1
         return min(changed) if changed else None
+
+    def _take_list(self, symbols: tuple[Served, ...]) -> None:
+        named: dict[tuple[str, str], Served] = {(s.symbol, s.kind): s for s in symbols}
+        if self.replay:
+            self.served.update(named)
+            return
+        self.left.update(dict.fromkeys(self.served.keys() - named.keys(), self.clock))
+        self.served = named
 
     def _begin_run(self, status: FeedStatus, changed: list[int]) -> None:
         first = self.epoch == 0

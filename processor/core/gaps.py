@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from processor.core.calendar import ALWAYS, Calendar, Interval, cut
+from processor.core.calendar import ALWAYS, Calendar, cut
 from processor.core.timeline import Loss
 from schemas.records import GapCause, GapState
 from schemas.timeframes import BASE_US
@@ -31,6 +31,8 @@ class Piece(NamedTuple):
     cause: GapCause
     missing: int | None = None
     detail: str = ""
+    state: GapState = "closed"
+    why_not: str = ""
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Published:
     cause: GapCause
     end: int | None
     missing: int | None
+    state: GapState
+    why_not: str
 
 
 def floor_base(time_us: int) -> int:
@@ -69,22 +73,26 @@ def pieces(
         calendar: market hours, which tell market_closed from no_trades.
         ended: nothing is accounted for after `closed_to` (a finished replay), so silence does not last.
     """
-    found = [
-        Piece(x.start, None if x.lasts else x.end, x.cause, x.missing, x.detail)
-        for x in losses
-        if x.start >= low and x.end > x.start
-    ]
+    found = [_piece_of(x) for x in losses if x.start >= low and x.end > x.start]
     closed = calendar.closed(low, closed_to + BASE_US)
     for start, end in _silent_runs(floor_base(low), closed_to, starts):
-        for a, b in _without_losses(max(start, low), end, losses):
-            found += [Piece(x, y, "market_closed" if shut else "no_trades") for x, y, shut in cut(a, b, closed)]
+        for a, b, filled in _without_losses(max(start, low), end, losses):
+            detail = "vendor" if filled else ""
+            found += [Piece(x, y, "market_closed" if shut else "no_trades", None, detail) for x, y, shut in cut(a, b, closed)]
     found.sort(key=lambda p: p.start)
     if not ended and _goes_on(closed_to, starts, losses):
         now: GapCause = "market_closed" if any(a <= closed_to < b for a, b in closed) else "no_trades"
         for i, piece in enumerate(found):
             if piece.cause == now and piece.end == closed_to:
-                found[i] = piece._replace(end=None)
+                found[i] = piece._replace(end=None, state="open")
     return found
+
+
+def _piece_of(loss: Loss) -> Piece:
+    if loss.lasts:
+        return Piece(loss.start, None, loss.cause, loss.missing, loss.detail, "open")
+    state: GapState = "filled" if loss.is_filled else "unfillable" if loss.outcome == "unfillable" else "closed"
+    return Piece(loss.start, loss.end, loss.cause, loss.missing, loss.detail, state, loss.why_not)
 
 
 def _silent_runs(low: int, closed_to: int, starts: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -97,7 +105,9 @@ def _silent_runs(low: int, closed_to: int, starts: Sequence[int]) -> Iterator[tu
         at, i = following + BASE_US, i + 1
 
 
-def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[Interval]:
+def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[tuple[int, int, bool]]:
+    # Pieces of silence, and whether a filled loss lies there: then it is the vendor's word that nothing was traded. They stay
+    # apart from the silence beside them, for a gap that was told closed can only shrink.
     at = start
     for loss in losses:
         if loss.start >= end:
@@ -106,19 +116,22 @@ def _without_losses(start: int, end: int, losses: Sequence[Loss]) -> Iterator[In
         if loss.known_to <= at:
             continue
         if loss.start > at:
-            yield at, loss.start
+            yield at, loss.start, False
+            at = loss.start
+        if loss.is_filled:
+            yield at, min(loss.known_to, end), True
         at = loss.known_to
         if at >= end:
             return
     if at < end:
-        yield at, end
+        yield at, end, False
 
 
 def _goes_on(closed_to: int, starts: Sequence[int], losses: Sequence[Loss]) -> bool:
     i = bisect_left(starts, closed_to)
     if i < len(starts) and starts[i] == closed_to:
         return False
-    return not any(x.start <= closed_to < x.known_to for x in losses)
+    return not any(x.start <= closed_to < x.known_to for x in losses if not x.is_filled)
 
 
 class GapBook:
@@ -138,8 +151,8 @@ class GapBook:
                 break
         return low
 
-    def update(self, low: int, wanted: Sequence[Piece]) -> list[tuple[Piece, GapState, int]]:
-        """Make what is told from `low` on equal to `wanted`; return (gap, state, version) for each change.
+    def update(self, low: int, wanted: Sequence[Piece]) -> list[tuple[Piece, int]]:
+        """Make what is told from `low` on equal to `wanted`; return (gap, version) for each change.
 
         A told gap that is wanted no more keeps its identity and ends where it began: nothing is left of it.
         """
@@ -147,16 +160,16 @@ class GapBook:
         while at and self.told[at - 1].start >= low:
             at -= 1
         before = {(g.start, g.cause): g for g in self.told[at:]}
-        changes: list[tuple[Piece, GapState, int]] = []
+        changes: list[tuple[Piece, int]] = []
         now: list[Published] = []
         for piece in wanted:
             old = before.pop((piece.start, piece.cause), None)
-            if old is None or old.end != piece.end or old.missing != piece.missing:
-                state: GapState = "open" if piece.end is None else "closed"
-                changes.append((piece, state, version_of(piece.start, piece.end, state)))
-            now.append(Published(piece.start, piece.cause, piece.end, piece.missing))
+            told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not)
+            if old != told:
+                changes.append((piece, version_of(piece.start, piece.end, piece.state)))
+            now.append(told)
         gone = [Piece(g.start, g.start, g.cause, g.missing) for g in before.values()]
-        changes[:0] = [(p, "closed", version_of(p.start, p.end, "closed")) for p in gone]
+        changes[:0] = [(p, version_of(p.start, p.end, p.state)) for p in gone]
         self.told[at:] = now
         return changes
 

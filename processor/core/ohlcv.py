@@ -76,6 +76,24 @@ class Window:
         self.published = -1
         """Version of the last final or revised publication; -1 before the first."""
 
+    @classmethod
+    def blank(cls, start: int) -> Window:
+        """Return a window without records: its prices are for the caller to set."""
+        w = cls.__new__(cls)
+        w.start = start
+        w.open_key = w.close_key = (start, NO_SEQUENCE, 0, 0)
+        w.open = w.high = w.low = w.close = 0.0
+        w.size_n = w.buy_n = w.notional_n = w.trades = w.updates = w.late = w.fingerprint = 0
+        w.offset = w.published = -1
+        return w
+
+    def copy(self) -> Window:
+        """Return another window of the same values."""
+        w = Window.__new__(Window)
+        for name in Window.__slots__:
+            setattr(w, name, getattr(self, name))
+        return w
+
     @property
     def records(self) -> int:
         """Trades and updates in it."""

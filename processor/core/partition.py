@@ -11,7 +11,7 @@ from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
-from schemas.records import Candle, FeedStatus, Gap, Price, Served, series_of
+from schemas.records import Candle, CandleReason, FeedStatus, Gap, Price, Served, series_of
 from schemas.timeframes import BASE_US, WEEK
 
 LONGEST = WEEK
@@ -25,10 +25,12 @@ class Outbox:
     candles: list[Candle] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     late: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+    ignored: int = 0
+    """Vendor's candles that were too old to count."""
     refused: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.candles or self.gaps or self.late or self.refused)
+        return bool(self.candles or self.gaps or self.late or self.refused or self.ignored)
 
 
 class Partition:
@@ -48,6 +50,10 @@ class Partition:
         self.waiting: list[tuple[int, FeedStatus]] = []
         self.oldest_waiting = 0
         """Offset of the first status that waits, while any does."""
+        self.history: dict[str, list[pl.DataFrame]] = {}
+        """Records of the history topic by source: they act at the status that names them."""
+        self.held: dict[str, list[tuple[str, pl.DataFrame]]] = {}
+        """(kind, records) of a replay's run by source: they wait until all is told of the run before."""
         self.out = Outbox()
         self.dirty_series: set[str] = set()
         self.dirty_feeds: set[str] = set()
@@ -97,20 +103,52 @@ class Partition:
         """
         if not frame.height:
             return
-        late = frame.select(too_late(self.config.horizon_us)).to_series()
+        late = frame.select(too_late(kind, self.config.horizon_us, self.config.backfill_us)).to_series()
         if late.any():
             self._too_late(kind, frame.filter(late), "horizon")
             frame = frame.filter(~late)
-        if frame["replay"].any() and frame["epoch"].n_unique() > 1:
-            parts = [part for _, part in sorted(frame.partition_by("epoch", as_dict=True).items())]
-        else:
-            parts = [frame]
-        for part in parts:
-            for price in ("trade",) if kind == "trades" else self.config.quote_prices:
-                if part.height:
-                    self._fold(kind, part, price, now)
+        replay = frame["replay"]
+        if replay.any():
+            self._take_runs(kind, frame.filter(replay), now)
+            frame = frame.filter(~replay)
+        if kind == "trades" and frame["backfill"].any():
+            self._fold_all(kind, frame.filter("backfill"), now, "backfill")
+            frame = frame.filter(~pl.col("backfill"))
+        self._fold_all(kind, frame, now)
 
-    def _fold(self, kind: str, frame: pl.DataFrame, price: Price, now: int) -> None:
+    def _take_runs(self, kind: str, frame: pl.DataFrame, now: int) -> None:
+        # A replay's run is an epoch. A newer run's records wait for its first status: by then all is told of the run before.
+        for (source, epoch), part in sorted(frame.partition_by("source", "epoch", as_dict=True).items()):
+            feed = self.feed(str(source))
+            before = max((s.run for s in self.of_source[feed.source]), default=0)
+            if not before or feed.finished or epoch <= max(before, feed.epoch):
+                self._fold_all(kind, part, now)
+            else:
+                self.held.setdefault(feed.source, []).append((kind, part))
+
+    def _fold_held(self, feed: Feed, now: int) -> None:
+        still = []
+        for kind, part in self.held.pop(feed.source, ()):
+            if part["epoch"][0] <= feed.epoch:
+                self._fold_all(kind, part, now)
+            else:
+                still.append((kind, part))
+        if still:
+            self.held[feed.source] = still
+
+    def oldest_held(self, kind: str) -> int | None:
+        """Return the offset of the first record of a data topic that has no effect yet although it was read, if there is one."""
+        waiting = [frame for held in self.held.values() for k, frame in held if k == kind]
+        if kind == "history":
+            waiting = [frame for frames in self.history.values() for frame in frames]
+        return min((int(f["offset"].min()) for f in waiting), default=None)  # type: ignore[arg-type]  # never empty
+
+    def _fold_all(self, kind: str, frame: pl.DataFrame, now: int, reason: CandleReason = "late_trade") -> None:
+        for price in ("trade",) if kind == "trades" else self.config.quote_prices:
+            if frame.height:
+                self._fold(kind, frame, price, now, reason)
+
+    def _fold(self, kind: str, frame: pl.DataFrame, price: Price, now: int, reason: CandleReason) -> None:
         columns = Columns(frame, price, self.config.lateness_us)
         replay = bool(frame["replay"][0])
         epoch = int(frame["epoch"][0])
@@ -128,11 +166,16 @@ class Partition:
                     if replay and self._run_is_over(source, epoch):
                         refused.add(key)  # read again after a crash: this run is finished and told
                         continue
-                    series = self.series_named(source, symbol, price)
-                    if replay and not self._joins_run(series, epoch):
+                    named = (
+                        self._series_of_run(source, symbol, price, epoch, now)
+                        if replay
+                        else self.series_named(source, symbol, price)
+                    )
+                    if named is None:
                         refused.add(key)
                         self._too_late(kind, frame.filter(pl.col("key") == key), "superseded_run")
                         continue
+                    series = named
                     touched[key] = series
                 if partial.start + length <= series.floor and partial.start not in series.frames[index].windows:
                     if index == self.config.base:
@@ -142,18 +185,26 @@ class Partition:
                         if rows.height:
                             self._too_late(kind, rows, "state_gone")
                     continue
-                series.add(index, partial, fit)
+                series.add(index, partial, fit, reason)
         for series in touched.values():
             if self.caught_up:
                 series.advance(series.mark - self.config.lateness_us)
             self._settle(series, now)
 
-    def _joins_run(self, series: Series, epoch: int) -> bool:
-        # A replay's run is an epoch: a newer one starts its series anew, an older one has nothing more to say.
-        if epoch > series.run:
-            series.begin()
-            series.run = epoch
-        return epoch == series.run
+    def _series_of_run(self, source: str, symbol: str, price: Price, epoch: int, now: int) -> Series | None:
+        # A newer run starts its series anew, an older one has nothing more to say.
+        series = self.series_named(source, symbol, price)
+        if epoch > series.run and not series.is_new:
+            self._end_run(series, now)
+            series = self.series_named(source, symbol, price)
+        series.run = max(series.run, epoch)
+        return series if epoch == series.run else None
+
+    def _end_run(self, series: Series, now: int) -> None:
+        # Killed half-way: what it had is told, and nothing made up about what it lacks.
+        series.close()
+        self._settle(series, now)
+        self._end(series)
 
     def _run_is_over(self, source: str, epoch: int) -> bool:
         feed = self.feeds.get(source)
@@ -186,6 +237,25 @@ class Partition:
             self.out.refused.append(("late_quote" if reason == "horizon" else reason, rows))
 
     # Statuses
+
+    def take_history(self, frame: pl.DataFrame) -> None:
+        """Take in a batch of the history topic: columns of HistoryCandle, ``key`` and ``offset``, that passed `history_refusal`.
+
+        It acts in `release`, at the first status of its source that names it: what is known of gaps by then decides.
+        """
+        for (source,), part in frame.partition_by("source", as_dict=True).items():
+            self.history.setdefault(str(source), []).append(part)
+
+    def _act_on_history(self, feed: Feed, upto: int, now: int) -> None:
+        waiting = pl.concat(self.history.pop(feed.source))
+        due, later = waiting.filter(pl.col("offset") < upto), waiting.filter(pl.col("offset") >= upto)
+        if later.height:
+            self.history[feed.source] = [later]
+        for (symbol, price), part in due.partition_by("symbol", "price", as_dict=True, maintain_order=True).items():
+            if feed.replay or price not in ("trade", *self.config.quote_prices):
+                self.out.ignored += part.height
+                continue
+            self.out.ignored += self.series_named(feed.source, str(symbol), price).take_history(part)
 
     def take_status(self, offset: int, status: FeedStatus) -> None:
         """Take in a status; it acts in `release` once the records it speaks of have been processed."""
@@ -222,17 +292,28 @@ class Partition:
         feed = self.feed(status.source)
         was_finished = feed.finished
         again = offset <= feed.offset
+        if status.epoch > feed.epoch and status.replay and not again:
+            for series in list(self.of_source[status.source]):
+                if series.run and series.run < status.epoch:
+                    self._end_run(series, now)
         changed: int | None = None
         clock = status.complete_to
         if not again:
             feed.offset = offset
             self.dirty_feeds.add(status.source)
+            gone = set(feed.left)
             changed = feed.apply(status)
+            if feed.left.keys() != gone:
+                self._forget_unseen(feed, gone)
             clock = feed.clock
         if status.epoch < feed.epoch or (was_finished and feed.finished):
             return
+        if status.source in self.held:
+            self._fold_held(feed, now)
         for served in status.symbols or ():
-            self._name(feed, served)
+            self._name(feed, served, now)
+        if status.source in self.history:
+            self._act_on_history(feed, status.history_offset, now)
         for series in list(self.of_source[status.source]):
             if feed.replay and series.run != feed.epoch:
                 continue
@@ -240,7 +321,9 @@ class Partition:
                 series.reconcile()  # restored from an older record than the feed was: it has yet to learn what the feed knows
             elif changed is not None:
                 series.losses_changed(changed)
-            if feed.finished:
+            if (left := self._left(feed, series)) is not None:
+                series.leave(left)
+            elif feed.finished:
                 series.finish(clock)
             else:
                 series.advance(clock - self.config.lateness_us)
@@ -250,13 +333,35 @@ class Partition:
         if not feed.replay:
             feed.forget_before(feed.clock - self.config.kept_us - LONGEST)
 
-    def _name(self, feed: Feed, served: Served) -> None:
+    def _name(self, feed: Feed, served: Served, now: int) -> None:
         prices: tuple[Price, ...] = ("trade",) if served.kind == "trades" else self.config.quote_prices
+        left = feed.left.pop((served.symbol, served.kind), None)
         for price in prices:
+            if left is not None:
+                self._rejoins(feed, served.symbol, price, left, now)
             if served.good_from is not None:
-                series = self.series_named(feed.source, served.symbol, price)
-                if not feed.replay or self._joins_run(series, feed.epoch):
+                series = (
+                    self._series_of_run(feed.source, served.symbol, price, feed.epoch, now)
+                    if feed.replay
+                    else self.series_named(feed.source, served.symbol, price)
+                )
+                if series is not None:
                     series.named(served.good_from)
+
+    def _forget_unseen(self, feed: Feed, known: set[tuple[str, str]]) -> None:
+        # A symbol that was named and never good has no series that could end.
+        seen = {(s.symbol, "trades" if s.price == "trade" else "quotes") for s in self.of_source[feed.source]}
+        for place in feed.left.keys() - known - seen:
+            del feed.left[place]
+
+    def _left(self, feed: Feed, series: Series) -> int | None:
+        kind = "trades" if series.price == "trade" else "quotes"
+        return feed.left.get((series.symbol, kind)) if feed.left else None
+
+    def _rejoins(self, feed: Feed, symbol: str, price: Price, left: int, now: int) -> None:
+        # The series begins anew; what is left of the old one is its last gap, which ends here.
+        series = Series(self.config, feed, symbol, price, self.number)
+        self.out.gaps.append(series.rejoined(left, feed.clock, now))
 
     def _settle(self, series: Series, now: int) -> None:
         series.settle(now)
@@ -264,7 +369,7 @@ class Partition:
         # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
         clock = series.feed.clock if series.feed.epoch else series.mark
         if not series.run and clock - series.floor > self.config.kept_us + BASE_US:
-            series.forget_before(min(clock, series.watermark) - self.config.kept_us)
+            series.forget_before(series.floor_for(clock))
         if series.candles:
             self.out.candles += series.candles
             series.candles = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from processor.core.gaps import FILLABLE, Piece
-from processor.core.ohlcv import UNIT, Window, share_lost_ppm, version_of
-from schemas.records import Candle, CandleReason, CandleState, Gap, GapCause, GapState, Price
+from processor.core.merge import Shown
+from processor.core.ohlcv import UNIT, share_lost_ppm, version_of
+from schemas.records import Candle, CandleReason, CandleState, Gap, Price
 from schemas.timeframes import Timeframe
 
 
@@ -24,15 +25,15 @@ class Origin(NamedTuple):
 def candle_of(
     origin: Origin,
     timeframe: Timeframe,
-    w: Window,
-    lost: tuple[int, GapCause],
+    shown: Shown,
+    fills: int,
     state: CandleState,
     reason: CandleReason,
     now: int,
 ) -> Candle:
-    """Return a window as a candle; `lost` is what `timeline.lost_in` says of it, `now` is stamped on it."""
+    """Return what a window shows as a candle; `fills` is that part of its version, `now` is stamped on it."""
     length = timeframe.us
-    lost_us, cause = lost
+    w, provenance, lost_us, cause = shown
     return Candle(
         series=origin.series,
         source=origin.source,
@@ -52,10 +53,10 @@ def candle_of(
         update_count=w.updates,
         first_event_time=w.open_key[0],
         last_event_time=w.close_key[0],
-        version=version_of(origin.generation, 0, w.records, share_lost_ppm(lost_us, length), state != "live"),
+        version=version_of(origin.generation, fills, w.records, share_lost_ppm(lost_us, length), state != "live"),
         state=state,
         reason=reason,
-        provenance="trades",
+        provenance=provenance,
         coverage=(length - lost_us) / length,
         gap_cause=cause,
         late_count=w.late,
@@ -66,7 +67,7 @@ def candle_of(
     )
 
 
-def gap_of(origin: Origin, piece: Piece, state: GapState, version: int, traded: bool, now: int) -> Gap:
+def gap_of(origin: Origin, piece: Piece, version: int, traded: bool, now: int) -> Gap:
     """Return a gap as a record; `traded` says that records entered where it began, which may have left nothing of it."""
     empty = piece.end == piece.start
     return Gap(
@@ -80,8 +81,9 @@ def gap_of(origin: Origin, piece: Piece, state: GapState, version: int, traded: 
         cause=piece.cause,
         detail="traded" if empty and traded else piece.detail,
         missing=piece.missing,
-        state=state,
+        state=piece.state,
         version=version,
-        fillable=piece.cause in FILLABLE and not empty,
+        fillable=piece.cause in FILLABLE and not empty and piece.state in ("open", "closed"),
+        why_not=piece.why_not,
         updated_at=now,
     )

@@ -7,10 +7,11 @@ wins the moment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from processor.core.calendar import Calendar
 from schemas.records import GapCause
+from schemas.timeframes import BASE_US
 
 FOREVER = 1 << 62
 """Stands for the end of what has no end yet."""
@@ -26,8 +27,13 @@ PRIORITY: tuple[GapCause, ...] = (
     "skipped_ids",
     "lost_sequence",
     "partial_start",
+    "unsubscribed",
 )
 _RANK = {cause: rank for rank, cause in enumerate(PRIORITY)}
+
+
+Outcome = Literal["", "vendor", "trades", "unfillable"]
+"""What became of a loss: a vendor's candles or trades sent later filled it, or nothing can."""
 
 
 class Loss(NamedTuple):
@@ -39,6 +45,14 @@ class Loss(NamedTuple):
     known_to: int
     missing: int | None = None
     detail: str = ""
+    outcome: Outcome = ""
+    why_not: str = ""
+    retry_at: int | None = None
+
+    @property
+    def is_filled(self) -> bool:
+        """True where what was lost has come after all."""
+        return self.outcome in ("vendor", "trades")
 
     @property
     def lasts(self) -> bool:
@@ -86,20 +100,39 @@ def within_hours(losses: Iterable[Loss], calendar: Calendar, since: int) -> list
     return kept
 
 
-def lost_in(timeline: Sequence[Loss], start: int, end: int) -> tuple[int, GapCause]:
+def lost_in(
+    timeline: Sequence[Loss], start: int, end: int, covered: Sequence[int] = (), *, own: bool = False
+) -> tuple[int, GapCause]:
     """Return the microseconds lost in ``[start, end)`` and the cause of most of them (``none`` if nothing is lost).
 
-    A loss that still lasts counts up to `known_to`: a moment is good until a status says it was not.
+    A loss that still lasts counts up to `known_to`: a moment is good until a status says it was not. What was filled is not lost.
+
+    Args:
+        timeline: the disjoint losses, in order.
+        start: beginning of the window, microseconds.
+        end: its end, exclusive.
+        covered: starts of the minutes in it that a vendor's candle stands for: nothing in them is lost.
+        own: count what only a vendor's candles filled as lost (views below 1m, which have none).
     """
     total = 0
     by_cause: dict[GapCause, int] = {}
     for loss in timeline:
         if loss.start >= end:
             break
-        overlap = min(end, loss.known_to) - max(start, loss.start)
+        if loss.outcome == "trades" or (loss.outcome == "vendor" and not own):
+            continue
+        a, b = max(start, loss.start), min(end, loss.known_to)
+        overlap = b - a
+        if overlap > 0 and len(covered):
+            overlap -= sum(max(0, min(b, s + BASE_US) - max(a, s)) for s in covered)
         if overlap > 0:
             total += overlap
             by_cause[loss.cause] = by_cause.get(loss.cause, 0) + overlap
     if not by_cause:
         return 0, "none"
     return total, max(by_cause, key=lambda c: (by_cause[c], -_RANK.get(c, len(PRIORITY))))
+
+
+def touched_by(timeline: Sequence[Loss], start: int, end: int) -> bool:
+    """Say whether something of ``[start, end)`` was lost that trades did not fill: a vendor's candle may stand for it."""
+    return any(x.start < end and start < x.known_to and x.outcome != "trades" for x in timeline)

@@ -11,8 +11,8 @@ import polars as pl
 from processor.core.config import CoreConfig
 from processor.core.partition import Partition
 from processor.core.snapshot import dump, load
-from schemas.records import Candle, FeedState, FeedStatus, Gap, Loss, Quote, Served, Trade, instrument_of
-from schemas.timeframes import DAY, SECOND, parse_list
+from schemas.records import Candle, FeedState, FeedStatus, Gap, HistoryCandle, Loss, Quote, Served, Trade, instrument_of
+from schemas.timeframes import DAY, MINUTE, SECOND, parse_list
 
 ZERO = 20_000 * DAY
 """00:00 of the cases: a midnight UTC."""
@@ -52,10 +52,18 @@ def shown(time_us: int | None) -> str | None:
 CONFIG = CoreConfig(timeframes=parse_list("1m,5m"))
 
 
-def columns_of(records: Iterable[Trade | Quote], first_offset: int) -> pl.DataFrame:
+def columns_of(records: Iterable[Trade | Quote | HistoryCandle], first_offset: int) -> pl.DataFrame:
     """Return records as the columns of a batch, with key and offset."""
     rows = [{**vars(r), "key": instrument_of(r.source, r.symbol), "offset": first_offset + i} for i, r in enumerate(records)]
-    schema = {"trade_id": pl.String, "venue_sequence": pl.Int64}
+    schema = {
+        "trade_id": pl.String,
+        "venue_sequence": pl.Int64,
+        "gap_id": pl.String,
+        "retry_at": pl.Int64,
+        "volume": pl.Float64,
+        "trade_count": pl.Int64,
+        **dict.fromkeys(("open", "high", "low", "close"), pl.Float64),
+    }
     return pl.DataFrame(rows, schema_overrides={k: v for k, v in schema.items() if k in rows[0]}, infer_schema_length=None)
 
 
@@ -71,6 +79,7 @@ class Driven:
     gaps: list[Gap] = field(default_factory=list)
     late: list[tuple[str, int]] = field(default_factory=list)
     refused: list[tuple[str, int]] = field(default_factory=list)
+    ignored: int = 0
     state: dict[bytes, bytes] = field(default_factory=dict)
     _statuses: int = 0
     _sequence: int = 0
@@ -112,6 +121,45 @@ class Driven:
         self.partition.positions["quotes"] = first + len(quotes)
         self._collect()
 
+    def vendor(self, start: str, *, received: str, ohlc: tuple[float, ...] = (5, 9, 4, 6), **more: Any) -> HistoryCandle:
+        """Make a vendor's candle of the minute that begins at `start`, volume 100 unless said otherwise."""
+        o, h, low, c = ohlc
+        values: dict[str, Any] = {"symbol": "X", "volume": 100.0, "origin": "backfill", "epoch": self.epoch, **more}
+        begin = at(start)
+        return HistoryCandle(
+            self.source,
+            start=begin,
+            end=begin + MINUTE,
+            open=o,
+            high=h,
+            low=low,
+            close=c,
+            receive_time=at(received),
+            **values,
+        )
+
+    def result(self, start: str, end: str, *, received: str, gap: str | None, **more: Any) -> HistoryCandle:
+        """Make the result of a backfill of the gap with this cause (None: of a bootstrap) from `start` to `end`."""
+        gap_id = None if gap is None else f"{self.source}:X|{gap}|{at(start)}"
+        values = {"symbol": "X", "outcome": "complete", "origin": "bootstrap" if gap is None else "backfill", **more}
+        return HistoryCandle(
+            self.source,
+            record="result",
+            start=at(start),
+            end=at(end),
+            receive_time=at(received),
+            gap_id=gap_id,
+            epoch=self.epoch,
+            **values,
+        )
+
+    def history(self, *records: HistoryCandle) -> None:
+        """Give the core one batch of the history topic."""
+        first = self.partition.positions["history"]
+        self.partition.take_history(columns_of(records, first))
+        self.partition.positions["history"] = first + len(records)
+        self._collect()
+
     def status(
         self,
         time: str,
@@ -133,6 +181,7 @@ class Driven:
             "complete_to": at(time),
             "trades_offset": self.partition.positions["trades"],
             "quotes_offset": self.partition.positions["quotes"],
+            "history_offset": self.partition.positions["history"],
             **more,
         }
         status = FeedStatus(self.source, state, good_from=begun, good_until=until, symbols=served, losses=losses, **values)
@@ -162,6 +211,7 @@ class Driven:
         out = self.partition.take_out()
         self.candles += out.candles
         self.gaps += out.gaps
+        self.ignored += out.ignored
         self.late += [(reason, rows.height) for reason, rows in out.late]
         self.refused += [(reason, rows.height) for reason, rows in out.refused]
 
@@ -183,6 +233,11 @@ class Driven:
                 found[gap.gap_id] = gap
         kept = sorted((g for g in found.values() if g.to_time != g.from_time), key=lambda g: (g.from_time, g.cause))
         return [(shown(g.from_time), shown(g.to_time), g.cause) for g in kept]
+
+    def gap(self, cause: str, start: str) -> Gap:
+        """Return the highest version of the gap with this cause and beginning."""
+        named = [g for g in self.gaps if g.cause == cause and g.from_time == at(start)]
+        return max(named, key=lambda g: g.version)
 
     def content(self) -> tuple[Any, ...]:
         """Return what is out, highest version each: candles without state, reason and time of publishing; gaps."""
