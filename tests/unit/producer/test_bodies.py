@@ -1,8 +1,10 @@
 import pytest
+from hypothesis import given
 
-from producer.bodies import Bodies, long_bytes
+from producer.bodies import Bodies, HistoryBodies, is_result, long_bytes
 from schemas.codec import Encoder
-from schemas.records import Quote, Trade
+from schemas.records import HistoryCandle, Quote, Trade
+from tests.support.records import records
 
 BODIES = Bodies(7, 300)
 TRADE, QUOTE = Encoder(Trade, 7), Encoder(Quote, 300)
@@ -27,3 +29,18 @@ def test_quote_is_written_as_the_codec_writes_it(quote):
 )
 def test_integers_of_every_length(number, data):
     assert long_bytes(number) == data
+
+
+HISTORY = HistoryBodies(300), Encoder(HistoryCandle, 300)
+
+
+@given(records(HistoryCandle))
+def test_history_is_written_as_the_codec_writes_it(record):
+    fast, slow = HISTORY
+    assert fast(record) == slow(record)
+
+
+@given(records(HistoryCandle))
+def test_result_is_told_from_a_candle_without_decoding_it(record):
+    fast, _ = HISTORY
+    assert is_result(fast(record), record.source, record.symbol) == (record.record == "result")

@@ -45,3 +45,11 @@ def test_offset_gaps_of_other_writers_are_taken_over():
     lane.sent(1)
     lane.acknowledged(41)
     assert lane.next_offset == 42
+
+
+def test_history_on_its_way_holds_back_no_live_candle():
+    trades, quotes, history = lanes()
+    history.sent(10)
+    assert progress_of(trades, quotes, history) == Progress(5, 0, 9, None)
+    history.acknowledged(9)
+    assert progress_of(trades, quotes, history).history_offset == 10
