@@ -6,6 +6,7 @@ attempt, so that every loss is one outage and every attempt begins with what it 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
@@ -17,6 +18,7 @@ from producer.ig import frames
 from producer.ig.handover import Handover, Note, Overflow, Update
 from producer.ig.listeners import ItemListener, StatusListener
 from producer.ig.rest import IgError, IgRest, Login
+from producer.ig.scales import ask_scales
 from producer.ig.verdicts import Ending, ending_of, last_heard_us
 from producer.inbox import Inbox
 from producer.scrub import scrub
@@ -66,7 +68,7 @@ class IgLink:
         self._unanswered: set[tuple[str, str]] = set()
         self._barriers: list[bytes] = []
         self._account = ""
-        self._scales: dict[str, str] = {}
+        self._scales: dict[str, Decimal] = {}
         self._client: Any = None
         self._is_open = self._is_connected = False
         self._heartbeat_item = False
@@ -123,7 +125,7 @@ class IgLink:
     def _run(self) -> None:
         try:
             login, fresh = self._rest.login()
-            self._scales = self._ask_scales()
+            self._scales = ask_scales(self._rest, self._scaled) if self._scaled else {}
         except IgError as error:
             self._put_end("failed", error.http_status, str(error))
             return
@@ -144,15 +146,6 @@ class IgLink:
         for secret in self._secrets:
             detail = scrub(detail, secret)
         self._inbox.put(self.number, kind, detail=detail, http_status=http_status, good_until_us=self._heard_us)
-
-    def _ask_scales(self) -> dict[str, str]:
-        if not self._scaled:
-            return {}
-        answer = self._rest.get("/markets", 2, {"epics": ",".join(self._scaled)})
-        try:
-            return {m["instrument"]["epic"]: str(int(m["snapshot"]["scalingFactor"])) for m in answer["marketDetails"]}
-        except (KeyError, TypeError, ValueError):
-            raise IgError("failed", "the answer of /markets is not the documented one") from None
 
     def _connect(self, login: Login) -> None:
         client = LightstreamerClient(login.streaming, None)
@@ -226,9 +219,8 @@ class IgLink:
             if not self._is_open:
                 self._is_open = True
                 self._inbox.put(self.number, "opened")
-                for epic in self._scaled:
-                    if epic in self._scales:
-                        self._put(type="scale", epic=epic, divisor=self._scales[epic])
+                for epic, divisor in self._scales.items():
+                    self._put(type="scale", epic=epic, divisor=str(divisor))
             elif not self._is_connected:
                 _log.info("session.recovered", state=state)
             self._is_connected, self._heard_us = True, None

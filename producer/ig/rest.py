@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 
@@ -40,6 +40,8 @@ class Login:
     security_token: str
     account: str
     streaming: str
+    offset_h: float = 0.0
+    """Hours that the session's local time, in which prices are asked for, is ahead of UTC."""
 
     @property
     def stream_password(self) -> str:
@@ -120,8 +122,9 @@ class IgRest:
         try:
             current, streaming = answer["currentAccountId"], answer["lightstreamerEndpoint"]
             accounts = [account["accountId"] for account in answer["accounts"]]
-            login = Login(headers["CST"], headers["X-SECURITY-TOKEN"], current, streaming)
-        except (KeyError, TypeError):
+            offset_h = float(answer.get("timezoneOffset") or 0)
+            login = Login(headers["CST"], headers["X-SECURITY-TOKEN"], current, streaming, offset_h)
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise IgError("failed", "the answer to the login is not the documented one") from None
         if not all(type(text) is str and text for text in (login.account, login.streaming)):
             raise IgError("failed", "the answer to the login is not the documented one")
@@ -130,7 +133,8 @@ class IgRest:
         if self._account not in accounts:
             raise IgError("refused", "IG_ACCOUNT is none of the accounts of this login")
         _, headers = self._ask("PUT", "/session", 1, login=login, body={"accountId": self._account, "defaultAccount": False})
-        return Login(login.cst, headers.get("X-SECURITY-TOKEN", login.security_token), self._account, login.streaming)
+        token = headers.get("X-SECURITY-TOKEN", login.security_token)
+        return replace(login, security_token=token, account=self._account)
 
     def _ask(
         self,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from producer.history.ig_points import Caps
 from producer.providers import Provider
 from producer.settings import Settings, SettingsError, load_own, secret_of, wanted_of
 from producer.sources.ig import Ig
+from schemas.records import Price
 
 MAX_SUBSCRIPTIONS = 40
 """IG's limit for one connection; more connections breach its terms."""
@@ -46,6 +49,20 @@ class IgSettings(BaseSettings):
     heartbeat: bool = Field(True, description="Subscribe IG's heartbeat item, where one of the 40 subscriptions is free")
     keepalive_ms: int = Field(2000, ge=500, le=30_000, description="Silence after which the stream is asked to say that it lives")
     refresh_s: float = Field(3600.0, gt=0, description="How often the login is renewed; IG's tokens live for 6 hours unused")
+    points_file: Path | None = Field(None, description="File that keeps the week's points over restarts; empty = asked anew")
+    gap_points_a_day: int = Field(1400, ge=0, description="Historical prices that gaps may cost in a day; IG gives 10000 a week")
+    bootstrap_points: int = Field(3000, ge=0, description="Historical prices that bootstraps may cost in a week")
+    history_prices: str = Field(
+        "mid",
+        pattern=r"^(mid|bid|ask)(,(mid|bid|ask))*$",
+        description="Which prices of the past are loaded before live: mid, bid, ask",
+    )
+    requests_a_minute: int = Field(10, ge=1, description="Requests for history; IG admits 30 to an account, 10 to a demo one")
+
+    @field_validator("password_file", "api_key_file", "points_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
 
 SETTINGS = IgSettings
@@ -59,6 +76,7 @@ def build(settings: Settings) -> Provider:
     """
     own = load_own(IgSettings)
     try:
+        from producer.history.ig import IgHistory
         from producer.ig.link import IgLink
         from producer.ig.rest import IgRest
     except ModuleNotFoundError as error:
@@ -75,13 +93,13 @@ def build(settings: Settings) -> Provider:
     if used > MAX_SUBSCRIPTIONS:
         raise SettingsError(f"IG_EPICS and IG_TRADES need {used} subscriptions; IG gives {MAX_SUBSCRIPTIONS} to a connection")
     rest = IgRest(own.url, identifier=secrets[0], password=secrets[1], api_key=secrets[2], account=own.account)
-    is_told = own.scales == "markets"
+    scales = None if own.scales == "markets" else _scales(own.scales)
     scrubbed = (*secrets, own.account) if own.account else secrets
     return Provider(
         source=Ig(
             epics,
             traded=traded,
-            scales=None if is_told else _scales(own.scales),
+            scales=scales,
             heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS,
             name=own.source,
         ),
@@ -91,12 +109,21 @@ def build(settings: Settings) -> Provider:
             number,
             keepalive_ms=own.keepalive_ms,
             refresh_s=own.refresh_s,
-            scaled=epics if is_told else (),
+            scaled=epics if scales is None else (),
             secrets=scrubbed,
         ),
         most_symbols=MAX_SUBSCRIPTIONS - len(traded),
         secrets=scrubbed,
         where=own.url,
+        history=lambda: IgHistory(
+            rest,
+            epics,
+            prices=cast("tuple[Price, ...]", tuple(dict.fromkeys(own.history_prices.split(",")))),
+            scales=scales,
+            caps=Caps(own.gap_points_a_day, own.bootstrap_points),
+            a_minute=own.requests_a_minute,
+            file=own.points_file,
+        ),
         feed_s=FEED_S,
     )
 
