@@ -13,13 +13,15 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from processor.app import Counters, Processor
+from processor.app import Processor
 from processor.cache import Cache
 from processor.engine import Engine
 from processor.events import Hub
 from processor.hot import Hot
+from processor.kafka_options import OptionsError
 from processor.publisher import Publisher
 from processor.settings import Settings, SettingsError, read
+from processor.telemetry import Counters
 from processor.warm import Reader
 from processor.web import Web
 from schemas import topics
@@ -49,7 +51,10 @@ def _configure_logs() -> None:
 
 
 def _partitions(settings: Settings) -> int:
-    admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
+    try:
+        admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
+    except KafkaException as error:  # an option that the client does not know, or a value that it does not take
+        raise OptionsError(f"CANDLEWICK_KAFKA_OPTIONS: {error.args[0].str()}") from error
     try:
         known = admin.list_topics(timeout=10).topics
     except KafkaException as error:
@@ -90,6 +95,27 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return (advertised or f"http://{host}:{listener.getsockname()[1]}").rstrip("/")
 
 
+def _compose(
+    settings: Settings, partitions: int, registry: Registry, ids: dict[str, int], listener: socket.socket | None
+) -> Processor:
+    service = f"processor {version('candlewick')}"
+    engine = Engine(settings.core(), settings.topic_prefix, ids, registry.schema_by_id, Counters(), service)
+    publisher = Publisher(settings.kafka, settings.kafka_options)
+    if listener is None:
+        return Processor(settings, engine, publisher, partitions)
+    hot = Hot(
+        Cache(settings.cache_mb << 20),
+        Hub(),
+        lambda read: Reader(settings.kafka, settings.kafka_options, read),
+        registry.schema_by_id,
+        settings.topic_prefix,
+        settings.timeframes,
+    )
+    processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener))
+    processor.app.early = (Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions),)
+    return processor
+
+
 def main() -> None:
     """Run until told to stop. Exits 2 on wrong settings, 1 on what else is fatal."""
     _configure_logs()
@@ -99,28 +125,13 @@ def main() -> None:
         registry = Registry(settings.registry)
         ids = _schema_ids(settings, registry)
         listener = _listener(settings)
-    except SettingsError as error:
+        processor = _compose(settings, partitions, registry, ids, listener)
+    except (SettingsError, OptionsError) as error:
         log.error("settings.refused", error=str(error))
         sys.exit(2)
     except (StartError, RegistryError) as error:
         log.error("start.failed", error=str(error))
         sys.exit(1)
-    service = f"processor {version('candlewick')}"
-    engine = Engine(settings.core(), settings.topic_prefix, ids, registry.schema_by_id, Counters(), service)
-    publisher = Publisher(settings.kafka, settings.kafka_options)
-    if listener is None:
-        processor = Processor(settings, engine, publisher, partitions)
-    else:
-        hot = Hot(
-            Cache(settings.cache_mb << 20),
-            Hub(),
-            lambda read: Reader(settings.kafka, settings.kafka_options, read),
-            registry.schema_by_id,
-            settings.topic_prefix,
-            settings.timeframes,
-        )
-        processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener))
-        processor.app.early = (Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions),)
     log.info("processor.started", kafka=settings.kafka, timeframes=[t.name for t in settings.timeframes], partitions=partitions)
     # Millions of short-lived records a second would make the collector scan everything again and again.
     gc.freeze()

@@ -37,6 +37,7 @@ class Ownership:
         """
         self._commit = commit
         self._confirmed = 0.0
+        self._asking = asyncio.Lock()
         self.committed: dict[TP, int] = {}
 
     def begin(self, positions: Mapping[TP, int]) -> None:
@@ -48,6 +49,10 @@ class Ownership:
         """Tell whether the lease still holds: cheap, asked before every message."""
         return time.monotonic() - self._confirmed < LEASE_S
 
+    def ageing(self) -> bool:
+        """Tell whether it is time to renew the lease, so that whoever writes finds it valid and does not wait."""
+        return time.monotonic() - self._confirmed > LEASE_S / 2
+
     async def confirm(self, offsets: Mapping[TP, int] | None = None) -> None:
         """Take a new lease by committing `offsets`, or again what was committed before.
 
@@ -55,9 +60,10 @@ class Ownership:
             LostError: the group has given the partitions away.
             TimeoutError: Kafka did not answer; nobody knows.
         """
-        wanted = self.committed | dict(offsets or {})
-        began = time.monotonic()
-        if not wanted or not await asyncio.wait_for(self._commit(wanted), ANSWER_S):
-            raise LostError("the group has another generation")
-        self.committed = wanted
-        self._confirmed = began
+        async with self._asking:  # one after the other: an older commit must not come after a newer one
+            wanted = self.committed | dict(offsets or {})
+            began = time.monotonic()
+            if not wanted or not await asyncio.wait_for(self._commit(wanted), ANSWER_S):
+                raise LostError("the group has another generation")
+            self.committed = wanted
+            self._confirmed = began

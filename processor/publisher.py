@@ -12,6 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from processor.engine import Send
 from processor.ownership import SEND_S
 
+TURN = 500
+"""Messages handed over between two turns of the loop: some milliseconds (our choice)."""
+
 
 class DeliveryError(Exception):
     """Kafka did not acknowledge what was sent; the process must restart and read its input again."""
@@ -27,12 +30,25 @@ class Lease(Protocol):
         """Take it anew, or raise."""
 
 
+class Round:
+    """Messages under way together, and which of them failed."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.failed: list[KafkaError] = []
+
+    def delivered(self, error: KafkaError | None, _: Message) -> None:
+        """Hear of one message's end."""
+        self.left -= 1
+        if error is not None:
+            self.failed.append(error)
+
+
 class Publisher:
-    """Sends messages to explicit partitions and waits until all are acknowledged."""
+    """Sends messages to explicit partitions and waits until all are acknowledged; several may wait at the same time."""
 
     def __init__(self, bootstrap: str, options: Mapping[str, str], timeout_s: float = 30.0) -> None:
         self._timeout = timeout_s
-        self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -48,10 +64,6 @@ class Publisher:
             }
         )
 
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
     async def send(self, messages: Iterable[Send], lease: Lease | None = None) -> None:
         """Send messages and return when Kafka has acknowledged every one; where a lease is given, none goes without it.
 
@@ -64,17 +76,20 @@ class Publisher:
         deadline = time.monotonic() + self._timeout
         wanted = list(messages)
         while True:
-            self._failed = []
-            for m in wanted:
+            sending = Round()
+            for number, m in enumerate(wanted, 1):
                 await self._renew(lease, deadline)
-                await self._produce(m, deadline)
-            while len(self._producer):
-                await self._wait_a_little(deadline)
-            if not self._failed:
+                await self._produce(m, sending, deadline)
+                if not number % TURN:
+                    self._producer.poll(0)
+                    await asyncio.sleep(0)
+            while sending.left:
+                await self._wait_a_little(sending, deadline)
+            if not sending.failed:
                 return
-            again = lease is not None and all(e.code() == KafkaError._MSG_TIMED_OUT for e in self._failed)
+            again = lease is not None and all(e.code() == KafkaError._MSG_TIMED_OUT for e in sending.failed)
             if not again or time.monotonic() > deadline:
-                raise DeliveryError(f"{len(self._failed)} deliveries failed, the first with {self._failed[0]}")
+                raise DeliveryError(f"{len(sending.failed)} deliveries failed, the first with {sending.failed[0]}")
 
     async def _renew(self, lease: Lease | None, deadline: float) -> None:
         while lease is not None and not lease.fresh():
@@ -84,7 +99,7 @@ class Publisher:
                 if time.monotonic() > deadline:
                     raise DeliveryError("Kafka does not say who owns the partitions") from error
 
-    async def _produce(self, m: Send, deadline: float) -> None:
+    async def _produce(self, m: Send, sending: Round, deadline: float) -> None:
         while True:
             try:
                 self._producer.produce(
@@ -92,17 +107,19 @@ class Publisher:
                     m.value,
                     m.key,
                     m.partition,
-                    on_delivery=self._delivered,
+                    on_delivery=sending.delivered,
                     headers=m.headers,  # type: ignore[arg-type]  # None is accepted
                 )
-                return
             except BufferError:
-                await self._wait_a_little(deadline)
+                await self._wait_a_little(sending, deadline)
             except KafkaException as error:
                 raise DeliveryError(str(error)) from error
+            else:
+                sending.left += 1
+                return
 
-    async def _wait_a_little(self, deadline: float) -> None:
+    async def _wait_a_little(self, sending: Round, deadline: float) -> None:
         self._producer.poll(0)
         if time.monotonic() > deadline:
-            raise DeliveryError(f"{len(self._producer)} messages not acknowledged after {self._timeout:.0f} s")
+            raise DeliveryError(f"{sending.left} messages not acknowledged after {self._timeout:.0f} s")
         await asyncio.sleep(0.001)

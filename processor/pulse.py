@@ -36,6 +36,10 @@ class Pulse:
             self._last[i] = now
         return found
 
+    def due_in(self, now: float) -> float:
+        """Return in how many seconds the next period is over."""
+        return max(0.0, min(last + period * self.stretch for last, period in zip(self._last, self._periods, strict=True)) - now)
+
     def sent(self, number: int) -> None:
         """Note that `number` live candles were sent."""
         self._sent += number

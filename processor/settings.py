@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processor.core.calendar import Sessions, parse_sessions
 from processor.core.config import CoreConfig
+from processor.kafka_options import security
 from schemas import environment, timeframes
 from schemas.records import Price
 from schemas.timeframes import SECOND, Timeframe, parse_list
@@ -70,6 +71,12 @@ class Settings(BaseSettings):
     @classmethod
     def _options(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("kafka_options")
+    @classmethod
+    def _followed_by_all(cls, value: dict[str, str]) -> dict[str, str]:
+        security(value)
+        return value
 
     @field_validator("metrics_port", mode="before")
     @classmethod

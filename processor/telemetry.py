@@ -18,6 +18,10 @@ REREADS = Gauge(
 )
 FLUSH_SECONDS = Histogram("candlewick_processor_flush_seconds", "From taking outputs until Kafka has acknowledged all of them.")
 SNAPSHOT_BYTES = Counter("candlewick_processor_snapshot_bytes_total", "State written to the changelog.")
+STATE_PERIOD_SECONDS = Gauge(
+    "candlewick_processor_state_period_seconds",
+    "Period of state and commits; above FLUSH_MS = taking the state of so many series would cost too much of the time.",
+)
 SERIES = Gauge("candlewick_processor_series", "Series kept on this worker.")
 PARTITIONS = Gauge("candlewick_processor_partitions", "Partitions owned by this worker.")
 BEHIND_SECONDS = Gauge("candlewick_processor_behind_seconds", "Wall clock minus the watermark of the slowest live feed.")
@@ -39,3 +43,27 @@ EVENT_CLIENTS_DROPPED = Counter(
 LIVE_STRETCH = Gauge(
     "candlewick_processor_live_stretch", "By how much live periods are longer than set; above 1 = over the budget."
 )
+
+
+class Counters:
+    """The engine's counts as metrics."""
+
+    def records(self, topic: str, number: int) -> None:
+        """Count messages taken in."""
+        RECORDS.labels(topic).inc(number)
+
+    def dead_letter(self, reason: str) -> None:
+        """Count one message refused."""
+        DEAD_LETTERS.labels(reason).inc()
+
+    def late(self, reason: str, number: int) -> None:
+        """Count records too old to enter a candle."""
+        LATE.labels(reason).inc(number)
+
+    def candle(self, state: str, number: int) -> None:
+        """Count candles made."""
+        CANDLES.labels(state).inc(number)
+
+    def gap(self, cause: str, state: str) -> None:
+        """Count one gap record made."""
+        GAPS.labels(cause, state).inc()

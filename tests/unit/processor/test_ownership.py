@@ -68,5 +68,32 @@ def test_who_owns_nothing_may_write_nothing():
     assert group.told == []
 
 
+def test_a_commit_waits_for_the_one_before_it():
+    order = []
+
+    async def commit(offsets):
+        order.append(("asked", offsets[TRADES]))
+        await asyncio.sleep(0)
+        order.append(("answered", offsets[TRADES]))
+        return True
+
+    ownership = Ownership(commit)
+    ownership.begin({TRADES: 5})
+
+    async def both():
+        await asyncio.gather(ownership.confirm({TRADES: 9}), ownership.confirm())
+
+    asyncio.run(both())
+    assert order == [("asked", 9), ("answered", 9), ("asked", 9), ("answered", 9)], "the second repeats the first, not what was"
+
+
+def test_a_lease_is_renewed_before_it_ends():
+    _, ownership = owning(True)
+    assert ownership.ageing()
+    asyncio.run(ownership.confirm())
+    assert ownership.fresh()
+    assert not ownership.ageing()
+
+
 def test_lease_and_delivery_end_before_the_partitions_can_go():
     assert LEASE_S + SEND_S < SESSION_S

@@ -44,3 +44,12 @@ def test_the_stretch_has_a_limit():
     pulse = Pulse(parse_list("1m"), 0.25, 1)
     run(pulse, 300, per_tick=1_000_000)
     assert pulse.stretch == STRETCH_MAX
+
+
+def test_the_next_period_is_known_before_it_is_over():
+    pulse = Pulse(parse_list("1m,5m"), 0.25, 1000)
+    assert pulse.due_in(10.0) == 0.0
+    pulse.due(10.0)
+    assert pulse.due_in(10.0) == pytest.approx(0.25)
+    assert pulse.due_in(10.2) == pytest.approx(0.05)
+    assert pulse.due_in(11.0) == 0.0

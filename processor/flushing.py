@@ -1,0 +1,235 @@
+"""SHELL (Kafka). What the engine made, to Kafka: outputs as soon as they are due, state and offsets behind them.
+
+Outputs are acknowledged first, then state, then the offsets of exactly that state are committed; a crash between any two repeats
+work and loses nothing. State and offsets follow in a task of their own, one at a time, so that live and final candles never wait
+for them. Nothing is written without a lease (`processor.ownership`), which each commit renews.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from processor import telemetry
+from processor.engine import Engine, Outgoing
+from processor.intake import Intake
+from processor.ownership import LostError, Ownership
+from processor.publisher import Publisher
+from processor.pulse import Pulse
+from processor.watch import Watch
+from schemas.records import Candle, Gap
+
+log = structlog.get_logger()
+TICK_S = 0.05
+"""How often to look for what nothing else wakes us for: a lease, a silence, a size (our choice)."""
+
+STATE_SHARE = 0.1
+"""Most of the time that may go into taking state, in which nothing else is done: with many series its period stretches."""
+
+Published = Callable[[Sequence[tuple[Candle | Gap, int, bytes]]], None]
+
+
+class Flusher:
+    """Takes in what waits, and writes what comes of it, while `ready`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        intake: Intake,
+        publisher: Publisher,
+        ownership: Ownership,
+        watch: Watch,
+        pulse: Pulse,
+        flush_s: float,
+        published: Published,
+    ) -> None:
+        """Make one that is not ready.
+
+        Args:
+            engine: made to take in, and asked what to send.
+            intake: emptied here.
+            publisher: sends.
+            ownership: allows it.
+            watch: of feed-status.
+            pulse: says when live candles are due.
+            flush_s: period of state and commits.
+            published: hears what Kafka has acknowledged: (record, partition, its bytes).
+        """
+        self.assigned = False
+        """Set by the owner once partitions are assigned and recovered."""
+        self.ready = False
+        """Set by the owner once their inputs are sought: what is read from then on may be written."""
+        self.due = asyncio.Event()
+        """Set when something was made that must not wait."""
+        self.committed_at: float | None = None
+        """When state and offsets were last written, monotonic seconds."""
+        self._engine = engine
+        self._intake = intake
+        self._publisher = publisher
+        self._ownership = ownership
+        self._watch = watch
+        self._pulse = pulse
+        self._flush_s = flush_s
+        self._state_due = 0.0
+        self._published = published
+        self._writing = asyncio.Lock()
+        self._behind: asyncio.Task[None] | None = None
+        """Writes state and offsets, or renews the lease."""
+
+    def take(self) -> None:
+        """Fold everything that waits."""
+        for (topic, number), batch in self._intake.take():
+            if number in self._engine.partitions:
+                self._engine.take(topic, number, batch, time.time_ns() // 1000)  # noqa: TID251  # stamped on what is made
+        if self._engine.pressing:
+            self.due.set()
+
+    async def run(self, crash: Callable[[BaseException], Awaitable[None]], stopping: Callable[[], bool]) -> None:
+        """Write whatever is due until `stopping` says so; what cannot be mended ends in `crash`."""
+        while not stopping():
+            await self._wait()
+            self._watch.tick()
+            try:
+                self._judge_behind()
+                if self.ready:
+                    await self._flush()
+            except LostError:
+                # Heartbeats meet the same refusal and Faust joins again, which assigns everything anew.
+                log.warning("partitions.lost")
+                await self.drop()
+            except Exception as error:
+                self.ready = False
+                log.exception("flush.failed")
+                await crash(error)
+                raise
+
+    async def part(self) -> None:
+        """Write and commit everything, then own nothing: Kafka waits for this before it gives the partitions to another."""
+        async with self._writing:
+            try:
+                await self._end_behind()
+                if self.ready:
+                    await self._write(set(), with_state=True)
+                    await self._end_behind()
+            except LostError as error:
+                log.warning("flush.given_up", reason=str(error))
+            self._forget()
+
+    async def drop(self) -> None:
+        """Own nothing any more, and write nothing more of it."""
+        self.ready = False
+        async with self._writing:
+            if self._behind is not None:
+                self._behind.cancel()
+                await asyncio.wait([self._behind])
+                self._behind = None
+            self._forget()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Write nothing meanwhile."""
+        async with self._writing:
+            yield
+
+    def _forget(self) -> None:
+        self.ready = self.assigned = False
+        self.committed_at = None
+        self._engine.release()
+        self._intake.clear()
+
+    async def _wait(self) -> None:
+        limit = TICK_S
+        if self.ready and self._ownership.fresh():
+            now = time.monotonic()
+            limit = min(limit, self._pulse.due_in(now), self._intake.due_in(now))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.due.wait(), max(limit, 0.001))
+        self.due.clear()
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            if not self.ready:
+                return
+            now = time.monotonic()
+            if not self._ownership.fresh() and not await self._confirm("before a flush"):
+                return  # all stays in memory until Kafka answers
+            live = self._pulse.due(now)
+            with_state = self._behind is None and now >= self._state_due
+            if live or with_state or not self._intake.due_in(now):
+                self.take()
+            self._watch.look()
+            declared = await self._watch.for_the_silent()
+            if declared:
+                await self._publisher.send(declared, self._ownership)
+            if not with_state and self._behind is None and self._ownership.ageing():
+                self._follow(self._renew())
+            await self._write(live, with_state=with_state)
+            telemetry.LIVE_STRETCH.set(self._pulse.stretch)
+
+    async def _write(self, live: set[int], *, with_state: bool) -> None:
+        try:
+            await self._write_all(live, with_state=with_state)
+        except BaseException:
+            self.ready = False  # taken out of the engine and perhaps not written: nothing after it may be
+            raise
+
+    async def _write_all(self, live: set[int], *, with_state: bool) -> None:
+        began = time.monotonic()
+        now = time.time_ns() // 1000  # noqa: TID251  # stamped on what is made
+        outgoing = self._engine.outgoing(live=live, with_state=with_state, now=now)
+        if with_state:
+            self._state_due = began + max(self._flush_s, (time.monotonic() - began) / STATE_SHARE)
+            telemetry.STATE_PERIOD_SECONDS.set(self._state_due - began)
+        self._pulse.sent(outgoing.live)
+        if outgoing.outputs:
+            await self._publisher.send(outgoing.outputs, self._ownership)
+            telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
+        if outgoing.records:
+            self._published(outgoing.records)
+        if with_state:
+            self._follow(self._write_state(outgoing))
+
+    # Behind the outputs
+
+    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        self._behind = asyncio.create_task(work, name="state")
+        self._behind.add_done_callback(lambda _: self.due.set())
+
+    def _judge_behind(self) -> None:
+        if self._behind is not None and self._behind.done():
+            ended, self._behind = self._behind, None
+            ended.result()
+
+    async def _end_behind(self) -> None:
+        if self._behind is not None:
+            await asyncio.wait([self._behind])
+            self._judge_behind()
+
+    async def _write_state(self, outgoing: Outgoing) -> None:
+        try:
+            telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
+            await self._publisher.send(outgoing.state, self._ownership)
+            done = {TP(topic, number): following for (topic, number), following in outgoing.done.items()}
+            await self._confirm("committing", done)  # where Kafka did not answer, offsets follow with the next
+        except BaseException:
+            self.ready = False  # what was taken out of the engine is perhaps not written
+            raise
+        self.committed_at = time.monotonic()
+
+    async def _renew(self) -> None:
+        await self._confirm("renewing the lease")
+
+    async def _confirm(self, purpose: str, done: Mapping[TP, int] | None = None) -> bool:
+        began = time.monotonic()
+        try:
+            await self._ownership.confirm(done)
+        except TimeoutError:
+            log.warning("kafka.silent", while_=purpose, seconds=round(time.monotonic() - began, 1))
+            return False
+        return True
