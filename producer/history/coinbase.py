@@ -26,6 +26,7 @@ ROWS = 300
 LIMITS = (Limit(8, 1.0),)
 DELAY_US = 5 * SECOND
 EXACT_US = 23 * HOUR
+BLOCKED_US = HOUR  # public data is refused to an address, not to an account: it may be allowed again
 
 Known = Callable[[str, int], frozenset[str]]
 """(symbol, since, microseconds UTC) -> the ids of its trades that stand in Kafka since then."""
@@ -55,11 +56,11 @@ class CoinbaseHistory:
         """Make one request; see `HistoryClient.ask`."""
         gap = question.gap
         if gap is None or gap.to_time is None or gap.from_time < now_us - EXACT_US:
-            return self._candles(question)
+            return self._candles(question, now_us)
         first_window = gap.from_time // BASE_US * BASE_US
         if not question.cursor and question.start < first_window < question.end:
             # Minutes before the gap, which a bootstrap left to us: nothing was received in them, so candles do.
-            before = self._candles(replace(question, end=first_window))
+            before = self._candles(replace(question, end=first_window), now_us)
             return replace(before, rest=replace(question, start=first_window, cursor="trades"))
         return self._trades(question, max(gap.from_time, question.start), min(gap.to_time, question.end), now_us)
 
@@ -71,7 +72,7 @@ class CoinbaseHistory:
         assert question.gap is not None
         place = place_of(question.cursor)
         limits: dict[str, str | int] = {"limit": PAGE} if place.after is None else {"limit": PAGE, "after": place.after}
-        rows = self._get(question.symbol, "trades", limits)
+        rows = self._get(question.symbol, "trades", limits, now_us)
         trades, unusable = _read(lambda: read_trades(self._source, question.symbol, rows, now_us))
         found = step(trades, place, from_us, to_us)
         known = self._known_of(question.gap.gap_id, question.symbol, question.gap.from_time) if found.trades else frozenset()
@@ -87,12 +88,12 @@ class CoinbaseHistory:
             self._asked = (gap_id, self._known(symbol, since_us))
         return self._asked[1]
 
-    def _candles(self, question: Question) -> Page:
+    def _candles(self, question: Question, now_us: int) -> Page:
         span = {"granularity": 60, "start": _iso(question.start), "end": _iso(question.end - BASE_US)}
-        rows = self._get(question.symbol, "candles", span)
+        rows = self._get(question.symbol, "candles", span, now_us)
         return Page(candles=_read(lambda: read_candles(rows)))
 
-    def _get(self, symbol: str, what: str, query: dict[str, Any]) -> object:
+    def _get(self, symbol: str, what: str, query: dict[str, Any], now_us: int) -> object:
         url = f"{self._url}/products/{quote(symbol, safe='')}/{what}"
         try:
             answer = self._session.get(url, params=query, timeout=TIMEOUT_S)
@@ -103,7 +104,9 @@ class CoinbaseHistory:
             raise BusyError("the provider wants fewer requests", retry_after_s(answer.headers.get("Retry-After")))
         if status == 404:
             raise RefusedError("the venue does not know the product")
-        if status in (400, 401, 403):
+        if status in (401, 403):
+            raise RefusedError(f"HTTP {status}: {_message(answer)}", now_us + BLOCKED_US)
+        if status == 400:
             raise RefusedError(f"HTTP {status}: {_message(answer)}")
         if status != 200:
             raise UnavailableError(f"HTTP {status}")

@@ -7,7 +7,8 @@ import pytest
 
 from producer.sources.coinbase_ids import SWAP_US
 from schemas.topics import TRADES
-from tests.support.published import corner, count, dead_letters, statuses, trades
+from tests.support.gaps import a_gap, tell
+from tests.support.published import candles, corner, count, dead_letters, gaps, history, statuses, trades
 from tests.support.services import Service, wait_until
 from tests.support.venue import Venue
 
@@ -93,7 +94,60 @@ def settle(space, venue, service):
     wait_until(judged, 20, "holes to be judged", [service])
 
 
-def test_every_id_is_published_or_told_as_missing_whatever_the_venue_does(space, venue, producer):
+def answer_to(space, gap, service):
+    """Wait for the result that answers a gap."""
+
+    def found():
+        return next((r for r in history(space, "coinbase") if r.record == "result" and r.gap_id == gap.gap_id), None)
+
+    return wait_until(found, 30, f"an answer to {gap.gap_id}", [service])
+
+
+def is_whole(space, venue, product):
+    """Tell whether every id from the first to the newest stands on the topic exactly once, with the venue's own values."""
+    came = Counter(int(t.trade_id) for t in trades(space, "coinbase") if t.symbol == product)
+    made = {e["trade_id"]: e for e in venue.ledger() if e["symbol"] == product}
+    for trade in (t for t in trades(space, "coinbase") if t.symbol == product):
+        entry = made[int(trade.trade_id)]
+        assert (trade.event_time, trade.price, trade.size) == (entry["time_us"], entry["p"], entry["v"])
+        assert trade.side != entry["side"]
+    return came == Counter(range(min(came), max(made) + 1))
+
+
+def outages(space, partition):
+    """Return the [from, to) of each outage that the statuses of a partition tell, whoever wrote them."""
+    found, begun, last = [], None, None
+    for status in statuses(space, "coinbase", partition).get(partition, []):
+        if last is not None and status.epoch != last.epoch and begun is None:
+            begun = last.good_until
+        elif status.state in ("down", "stale") and begun is None:
+            begun = status.good_until
+        if status.state == "live" and begun is not None:
+            found.append((begun, status.good_from))
+            begun = None
+        last = status
+    return found
+
+
+def gap_of(space, cause, state):
+    """Return BTC-USD's gap of a cause whose newest version has a state, if there is one."""
+    newest = {}
+    for gap in gaps(space, "coinbase"):
+        if gap.symbol == "BTC-USD" and gap.cause == cause and gap.version >= newest.get(gap.gap_id, gap).version:
+            newest[gap.gap_id] = gap
+    return next((gap for gap in newest.values() if gap.state == state), None)
+
+
+def trades_in_candles(space, product):
+    """Return the sum of trades over the newest versions of the product's 1m candles, open ones included."""
+    newest = {}
+    for candle in candles(space, "1m"):
+        if candle.symbol == product and candle.version >= newest.get(candle.start, candle).version:
+            newest[candle.start] = candle
+    return sum(candle.trade_count for candle in newest.values())
+
+
+def test_every_id_is_published_or_told_as_missing_and_what_is_missing_is_fetched(space, venue, producer):
     service = producer()
     wait_for_state(space, "live", service)
     wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", [service])
@@ -109,7 +163,6 @@ def test_every_id_is_published_or_told_as_missing_whatever_the_venue_does(space,
     wait_for_state(space, "live", service, 2)
     wait_until(lambda: count(space, TRADES) > 100, 20, "trades after the outage", [service])
     settle(space, venue, service)
-    assert service.stop() == 0
 
     came, told = published(space), losses(space)
     sent = {e["trade_id"]: e for e in venue.ledger()}
@@ -131,9 +184,42 @@ def test_every_id_is_published_or_told_as_missing_whatever_the_venue_does(space,
     skipped = {n for n, e in sent.items() if e["lost"] == "skipped"}
     assert len(skipped) == 7
     assert skipped <= {n for loss in told["BTC-USD"] for n in ids_of(loss)}
+    holes = [a_gap("coinbase", p, "skipped_ids", x.from_time, x.to_time) for p, found in told.items() for x in found]
+    tell(space, *holes)
+    assert {answer_to(space, gap, service).outcome for gap in holes} == {"complete"}
+    assert service.stop() == 0
+    assert [product for product in PRODUCTS if not is_whole(space, venue, product)] == []
+    for product in PRODUCTS:
+        found = [t for t in trades(space, "coinbase") if t.symbol == product]
+        assert [t.sequence for t in found] == list(range(len(found))), "live and fetched trades are numbered as one"
     letters = Counter(headers["reason"] for _, _, headers in dead_letters(space, "coinbase"))
     assert letters == {"not_json": 1, "bad_price": 1}
     assert {s.ids for series in said(space).values() for s in series} == {"contiguous"}
+
+
+def test_seven_skipped_ids_are_found_fetched_in_the_candles_and_their_gap_is_filled(space, venue, producer, tmp_path):
+    """With the real processor: it makes the gap, the producer fetches, the gap is filled and no id is missing."""
+    processor = Service("processor", space.env, tmp_path).start()
+    try:
+        service = producer()
+        both = [service, processor]
+        wait_for_state(space, "live", service)
+        wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", both)
+        venue.fault("skip", symbol="BTC-USD", count=7)
+        filled = wait_until(lambda: gap_of(space, "skipped_ids", "filled"), 60, "the gap to be filled", both)
+        fetched = [t for t in trades(space, "coinbase") if t.backfill and t.symbol == "BTC-USD"]
+        skipped = sorted(e["trade_id"] for e in venue.ledger() if e["lost"] == "skipped")
+        assert len(skipped) == 7
+        assert set(skipped) <= {int(t.trade_id) for t in fetched}
+        assert filled.from_time <= min(t.event_time for t in fetched if int(t.trade_id) in skipped)
+        settle(space, venue, service)
+        assert is_whole(space, venue, "BTC-USD")
+        number = sum(t.symbol == "BTC-USD" for t in trades(space, "coinbase"))
+        wait_until(lambda: trades_in_candles(space, "BTC-USD") == number, 20, "every trade to be in a candle", both)
+        assert service.stop() == 0
+        assert processor.stop() == 0
+    finally:
+        processor.discard()
 
 
 def test_silent_feed_is_stale_after_fifteen_heartbeats_or_what_is_set(space, venue, producer):
@@ -157,6 +243,47 @@ def test_unknown_product_is_refused_and_the_others_are_live(space, venue, produc
     served = {s.symbol: s.good_from for series in said(space).values() for st in series for s in st.symbols or ()}
     assert served["FOO-BAR"] is None
     assert served["BTC-USD"] is not None
+
+
+def test_outage_and_kill_are_filled_without_a_repeat(space, venue, producer):
+    """Trades between the last status and the kill are in Kafka though the gap begins before them: they must not come again."""
+    service = producer()
+    wait_for_state(space, "live", service)
+    wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", [service])
+    venue.fault("drop", seconds=1)
+    wait_for_state(space, "live", service, 2)
+    wait_until(lambda: count(space, TRADES) > 100, 20, "trades after the outage", [service])
+    service.kill()
+    service.start()
+    wait_for_state(space, "live", service, 3)
+    wait_until(lambda: count(space, TRADES) > 150, 20, "trades of the second run", [service])
+    holes = outages(space, 0)
+    assert len(holes) == 2
+    told = [a_gap("coinbase", product, "feed_down", *hole) for product in PRODUCTS for hole in holes]
+    tell(space, *told)
+    assert {answer_to(space, gap, service).outcome for gap in told} == {"complete"}
+    settle(space, venue, service)
+    assert service.stop() == 0
+    assert [product for product in PRODUCTS if not is_whole(space, venue, product)] == []
+
+
+def test_history_refused_throttled_or_broken_ends_in_a_result_that_says_so(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    first = statuses(space, "coinbase", 0)[0][-1].good_from
+    told = [a_gap("coinbase", "BTC-USD", "skipped_ids", first + n, first + n + 1) for n in range(3)]
+    venue.fault("rest", status=429, retry_after=1, seconds=0.5)
+    tell(space, told[0])
+    assert answer_to(space, told[0], service).outcome == "complete"
+    venue.fault("rest", status=500, seconds=0.5)
+    tell(space, told[1])
+    assert answer_to(space, told[1], service).outcome == "complete"
+    venue.fault("rest", status=403, seconds=60)
+    tell(space, told[2])
+    answer = answer_to(space, told[2], service)
+    assert (answer.outcome, answer.reason) == ("refused", "HTTP 403: refused by a fault")
+    assert answer.retry_at is not None
+    assert service.stop() == 0
 
 
 @pytest.mark.parametrize("settings", [{"COINBASE_SYMBOLS": ""}, {"COINBASE_URL": "ftp://x"}])

@@ -14,9 +14,9 @@ from deploy.cli import subjects, topics
 from deploy.cli.targets import Targets
 from schemas import timeframes
 from schemas.codec import Decoder
-from schemas.records import FeedStatus, Quote, Record, Trade
+from schemas.records import Candle, FeedStatus, Gap, HistoryCandle, Quote, Record, Trade
 from schemas.registry import Registry
-from schemas.topics import DEAD_LETTERS, FEED_STATUS, QUOTES, TRADES, Topic
+from schemas.topics import CANDLES_LIVE, DEAD_LETTERS, FEED_STATUS, GAPS, HISTORY, QUOTES, TRADES, Topic, candles_dataset
 from tests.support.stack import Servers, Space
 
 R = TypeVar("R", bound=Record)
@@ -101,6 +101,22 @@ def trades(space: Space, source: str) -> list[Trade]:
 def quotes(space: Space, source: str) -> list[Quote]:
     """Return a source's quotes."""
     return [record for _, record in _records(space, QUOTES, Quote) if record.source == source]
+
+
+def history(space: Space, source: str) -> list[HistoryCandle]:
+    """Return a source's history records: candles and results."""
+    return [record for _, record in _records(space, HISTORY, HistoryCandle) if record.source == source]
+
+
+def gaps(space: Space, source: str) -> list[Gap]:
+    """Return every record of a source's gaps, all versions."""
+    return [record for _, record in _records(space, GAPS, Gap) if record.source == source]
+
+
+def candles(space: Space, timeframe: str) -> list[Candle]:
+    """Return every record of the candles of a timeframe, closed and live, all versions."""
+    closed = Topic(candles_dataset(timeframe), Candle, "", "")
+    return [c for topic in (closed, CANDLES_LIVE) for _, c in _records(space, topic, Candle) if c.timeframe == timeframe]
 
 
 def statuses(space: Space, source: str, only: int | None = None) -> dict[int, list[FeedStatus]]:
