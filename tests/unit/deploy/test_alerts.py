@@ -10,6 +10,7 @@ import prometheus_client
 import pytest
 
 import processor.telemetry  # registers its metrics
+from deploy.prometheus.__main__ import RESOURCE, resource
 from producer.telemetry import Counts, serve
 from sink.telemetry import Telemetry
 
@@ -89,3 +90,7 @@ def test_the_rules_do_in_prometheus_what_their_cases_say():
             [tool, *command], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_operators_rules_are_the_same():
+    assert RESOURCE.read_text(encoding="utf-8") == resource(), "run: python -m deploy.prometheus"
