@@ -8,12 +8,12 @@ from time import monotonic
 
 import structlog
 
-from producer.backoff import Backoff, retry_after_s
 from producer.care import Care
+from producer.dialer import Dialer
+from producer.guard import Guard
 from producer.herald import Herald
 from producer.inbox import Inbox, Item
 from producer.intake import Intake
-from producer.link import Connect, Link
 from producer.liveness import Verdict
 from producer.publisher import Publisher
 from producer.sources.protocol import Source
@@ -24,8 +24,6 @@ from schemas.records import FeedState
 _log = structlog.get_logger()
 # Our choices, with the reason beside each.
 IDLE_S = 0.25  # longest sleep: watchdogs and acknowledgements are looked at four times a second
-AFTER_KILL_S = 1.0  # two sockets with one key kill both; the provider needs a moment to see that we hung up
-CONNECT_LIMIT_S = 30.0  # a handshake that trickles in is ended; each of its reads has a shorter limit of its own
 STOP_DRAIN_S = 5.0
 STOP_FLUSH_S = 10.0
 
@@ -46,10 +44,10 @@ class FeedLoop:
         counts: Counts,
         *,
         intake: Intake,
-        connect: Connect,
+        dialer: Dialer,
         care: Care,
-        backoff: Backoff,
-        chance: Callable[[], float],
+        guard: Guard,
+        stop: Event,
         chores: Sequence[Chore] = (),
     ) -> None:
         self._source = source
@@ -59,35 +57,32 @@ class FeedLoop:
         self._counts = counts
         self._intake = intake
         self._herald = Herald(source, feed, publisher, inbox, counts)
-        self._connect = connect
+        self._dialer = dialer
         self._care = care
-        self._backoff = backoff
-        self._chance = chance
+        self._guard = guard
+        self._stop = stop
         self._chores = chores
-        self._stop = Event()
-        self._link: Link | None = None
-        self._is_open = self._is_killed = False
-        self._attempt = 0
-        self._next_attempt_s = self._attempt_s = self._good_s = 0.0
+        self._good_s = 0.0
         self._last_text_us: int | None = None
         self._newest_event_us: int | None = None
-
-    def stop(self) -> None:
-        """Ask the loop to end in order. Any thread, also a signal handler."""
-        self._stop.set()
 
     def run(self) -> None:
         """Serve the feed until `stop`.
 
         Raises:
-            FatalError: Kafka does not take what was received.
+            FatalError: Kafka does not take what was received, or another producer has taken over.
         """
-        self._herald.say(symbols=True)
         busy = False
         while not self._stop.is_set():
-            now_s = monotonic()
-            if self._link is None and now_s >= self._next_attempt_s:
-                self._begin_attempt(now_s)
+            if not self._guard.may_write():
+                self._publisher.poll(IDLE_S)
+                self._look_after_link(idle=False)
+                continue
+            if self._herald.until_due_s() <= 0.0:
+                self._herald.say()  # for the first time before anything is connected: who was frozen meanwhile finds it
+            if self._dialer.is_due():
+                self._feed.trying(self._dialer.attempts, f"attempt {self._dialer.attempts}")
+                self._dialer.begin()
             item = self._inbox.get(0.0 if busy else min(IDLE_S, self._herald.until_due_s()))
             if item is not None:
                 self._take(item)
@@ -98,29 +93,17 @@ class FeedLoop:
             self._look_after_link(idle=item is None)
             if self._feed.refusing(self._source.refused_symbols(), self._inbox.now_us()):
                 self._herald.say(symbols=True)
-            elif self._herald.until_due_s() <= 0.0:
-                self._herald.say()
         self._end()
-
-    def _begin_attempt(self, now_s: float) -> None:
-        self._attempt += 1
-        self._attempt_s = now_s
-        self._is_open = self._is_killed = False
-        self._feed.trying(self._backoff.attempts + 1, f"attempt {self._backoff.attempts + 1}")
-        self._link = self._connect(self._inbox, self._attempt)
-        self._link.start()
 
     def _take(self, item: Item) -> None:
         # Items of one connection only: the next is begun after the one before has put its last.
         if item.kind == "opened":
             self._counts.connects["opened"] += 1
-            self._is_open = True
-            if self._is_killed and self._link is not None:
-                self._link.kill()  # given up while the name was being looked up, when there was no socket to shut down
+            self._dialer.opened()
             self._source.connected(item.receive_us)
             self._care.opened(item.at_s)
             self._last_text_us = self._newest_event_us = None
-            _log.info("connection.opened", source=self._source.name, attempt=self._attempt)
+            _log.info("connection.opened", source=self._source.name, attempt=self._dialer.attempt)
         elif item.kind in ("closed", "failed"):
             self._lost(item)
         else:
@@ -141,21 +124,19 @@ class FeedLoop:
             self._now_good(item)
 
     def _now_good(self, item: Item) -> None:
-        if self._feed.state in GOOD or self._is_killed:
+        if self._feed.state in GOOD or self._dialer.is_killed:
             return
         self._feed.good(item.receive_us)
         self._good_s = item.at_s
-        _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._attempt)
+        _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._dialer.attempt)
         self._herald.say(symbols=True)
 
     def _look_after_link(self, *, idle: bool) -> None:
-        link, now_s = self._link, monotonic()
-        if link is None or self._is_killed:
+        link, now_s = self._dialer.link, monotonic()
+        if link is None or self._dialer.is_killed:
             return
-        if not self._is_open:
-            if now_s - self._attempt_s > CONNECT_LIMIT_S:
-                self._is_killed = True
-                link.kill()
+        if not self._dialer.is_open:
+            self._dialer.kill_if_stuck()
             return
         out = self._care.due(now_s)
         for text in out.texts:
@@ -164,33 +145,20 @@ class FeedLoop:
             link.ping(payload)
         # Judged only when nothing waits: behind a slow Kafka, frames wait here that would prove the link alive.
         if idle and (verdict := self._care.judge(now_s)) != "alive":
-            self._give_up(link, verdict)
+            self._give_up(verdict)
 
-    def _give_up(self, link: Link, verdict: Verdict) -> None:
-        self._is_killed = True
+    def _give_up(self, verdict: Verdict) -> None:
         until = self._last_text_us or self._feed.good_from or 0
         if self._feed.state in GOOD:
-            self._backoff.was_live(monotonic() - self._good_s)
+            self._dialer.was_live(monotonic() - self._good_s)
         self._turn("stale" if verdict == "stale" else "down", until, self._care.silence(verdict))
-        link.kill()
+        self._dialer.kill()
 
     def _lost(self, item: Item) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.join(STOP_DRAIN_S)
         if self._feed.state in GOOD:
-            self._backoff.was_live(item.at_s - self._good_s)
-        state: FeedState = "down"
-        if item.http_status in (401, 403):
-            state = "refused"
-            wait_s = self._backoff.after_refusal()
-        elif item.http_status == 429:
-            wait_s = self._backoff.after_busy(retry_after_s(item.retry_after))
-        else:
-            wait_s = self._backoff.after_failure(self._chance())
-        if self._is_killed:
-            wait_s = max(wait_s, AFTER_KILL_S)
-        self._next_attempt_s = item.at_s + wait_s
+            self._dialer.was_live(item.at_s - self._good_s)
+        wait_s = self._dialer.lost(item)
+        state: FeedState = "refused" if item.http_status in (401, 403) else "down"
         if item.kind == "failed":
             self._counts.connects["refused" if state == "refused" else "failed"] += 1
         # Scrubbed by the connection.
@@ -212,17 +180,20 @@ class FeedLoop:
         # Stop reading, take what was read, wait for Kafka, and say how far it went.
         self._publisher.stop_by(monotonic() + STOP_DRAIN_S + STOP_FLUSH_S)
         stopped_us = self._inbox.now_us()
-        if self._link is not None:
-            self._is_killed = True
-            self._link.kill()
+        self._dialer.kill()
         deadline = monotonic() + STOP_DRAIN_S
-        while self._link is not None and (left := deadline - monotonic()) > 0:
+        is_ours = self._guard.may_write()
+        while is_ours and self._dialer.link is not None and (left := deadline - monotonic()) > 0:
             item = self._inbox.get(left)
             if item is None or item.kind in ("closed", "failed"):
                 break
             self._take(item)
+            is_ours = self._guard.may_write()
         self._inbox.release()
         self._publisher.flush(STOP_FLUSH_S)
+        if not is_ours:
+            _log.warning("feed.was_abandoned", source=self._source.name, reason="asked to stop while the lease was in doubt")
+            return
         until = good_until_at_close(stopped_us, self._last_text_us, self._newest_event_us)
         self._turn("stopping", until, "the producer was asked to stop")
         self._publisher.flush(STOP_FLUSH_S)

@@ -55,9 +55,13 @@ class Herald:
             self._publisher.send_status(partition, status)
         self._losses.clear()
         self._next_us = (self._inbox.now_us() // SECOND + 1) * SECOND
-        self._counts.state = self._feed.state
+        self._count()
         if symbols:
             self._symbols_s = now_s
+
+    def _count(self) -> None:
+        counts, feed = self._counts, self._feed
+        counts.state, counts.since_us, counts.reason, counts.attempts = feed.state, feed.since, feed.reason, feed.attempts
 
     def _served(self, partition: int) -> Wanted:
         return tuple((s, self._source.kind(s)) for s in self._source.symbols if self._publisher.partition_of(s) == partition)

@@ -51,6 +51,7 @@ class Intake:
         for event in events:
             if isinstance(event, Trade | Quote):
                 newest = event.event_time if newest is None else max(newest, event.event_time)
+                self._counts.last_record_us[event.symbol] = receive_us
                 self.record(event)
             elif isinstance(event, Repeated):
                 self._counts.repeats[event.kind] += 1

@@ -38,8 +38,27 @@ class Counts:
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
         self.history = HistoryCounts()
+        self.is_active = True  # false while another producer of the source has the lease
+        self.epoch = 0
         self.state = "connecting"
+        self.since_us = 0  # of the state
+        self.reason = ""  # of the state; free text, so no label
+        self.attempts = 0  # to connect, since the feed was last good
         self.last_frame_us: int | None = None
+        self.last_record_us: dict[str, int] = {}  # wanted symbol -> receive time; a stale one alone is no alarm: it may not trade
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a person wants to know first, by name."""
+        return {
+            "active": self.is_active,
+            "state": self.state if self.is_active else "standby",
+            "since_us": self.since_us,
+            "reason": self.reason,
+            "attempts": self.attempts,
+            "epoch": self.epoch,
+            "last_frame_us": self.last_frame_us,
+            "last_record_us": dict(self.last_record_us),
+        }
 
 
 class _Collector(Collector):
@@ -58,15 +77,28 @@ class _Collector(Collector):
         yield _family("frames", "Frames received", None, source, {"": c.frames})
         yield _family("backpressure", "Times the Kafka client was full", None, source, {"": c.backpressure})
         yield from _history(source, c.history)
-        live = GaugeMetricFamily("candlewick_producer_feed_live", "1 while the feed is known to deliver", labels=["source"])
-        live.add_metric([source], 1.0 if c.state in ("live", "market_closed") else 0.0)
-        yield live
-        if c.last_frame_us is not None:
-            frame = GaugeMetricFamily(
-                "candlewick_producer_last_frame_seconds", "Receive time of the newest frame, seconds UTC", labels=["source"]
-            )
-            frame.add_metric([source], c.last_frame_us / 1e6)
-            yield frame
+        yield _gauge(
+            "active", "1 for the one producer of the source that has the lease, 0 for a standby", source, float(c.is_active)
+        )
+        if c.is_active:
+            yield from _liveness(source, c)
+
+
+def _liveness(source: str, c: Counts) -> Iterator[Metric]:
+    is_live = c.state in ("live", "market_closed")
+    yield _gauge("feed_live", "1 while the feed is known to deliver", source, float(is_live))
+    yield _gauge("feed_since_seconds", "Since when the feed is in its state, seconds UTC", source, c.since_us / 1e6)
+    yield _gauge("feed_attempts", "Attempts to connect since the feed was last good", source, c.attempts)
+    if c.last_frame_us is not None:
+        yield _gauge("last_frame_seconds", "Receive time of the newest frame, seconds UTC", source, c.last_frame_us / 1e6)
+    record = GaugeMetricFamily(
+        "candlewick_producer_last_record_seconds",
+        "Receive time of a symbol's newest record, seconds UTC",
+        labels=["source", "symbol"],
+    )
+    for symbol, us in list(c.last_record_us.items()):
+        record.add_metric([source, symbol], us / 1e6)
+    yield record
 
 
 def _history(source: str, h: HistoryCounts) -> Iterator[Metric]:

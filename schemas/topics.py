@@ -52,6 +52,11 @@ def group_name(group: str, prefix: str = DEFAULT_PREFIX) -> str:
     return f"{prefix}-{group}"
 
 
+def lease_group(source: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Return the consumer group whose member with a partition of `LEASES` is the active producer of `source`."""
+    return f"{prefix}-lease-{source}"
+
+
 def _delete(days: int) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
 
@@ -89,6 +94,10 @@ LATE_TRADES = Topic("late-trades", Trade, "instrument", "Trades too old to enter
 DEAD_LETTERS = Topic(
     "dead-letters", None, "the original key", "Input refused: original bytes, reason and origin in headers.", _delete(30)
 )
+LEASES = Topic(
+    "leases", None, "none", "No records: who owns its one partition in a source's group is the active producer.", _delete(1)
+)
+"""Not in the catalogue: it has one partition, and nobody reads it."""
 INPUTS = (TRADES, QUOTES, FEED_STATUS, HISTORY)
 
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 )
 
 from schemas.timeframes import Timeframe
-from schemas.topics import CHANGELOG_CONFIG, catalogue, changelog_name
+from schemas.topics import CHANGELOG_CONFIG, LEASES, catalogue, changelog_name
 
 REACH_S = 10.0
 TIMEOUT_S = 30.0
@@ -35,13 +35,16 @@ class Applied:
 
 
 def wanted_topics(prefix: str, timeframes: Sequence[Timeframe], partitions: int, replication: int) -> list[NewTopic]:
-    """Return every topic that has to be there, the processor's state topic included."""
+    """Return every topic that has to be there, the processor's state and the producers' leases included."""
     # With three copies a write counts when two have it: one machine may be lost, and no write is lost with it.
     durable = {"min.insync.replicas": "2"} if replication >= 3 else {}
     configs = {t.name(prefix): t.config for t in catalogue(timeframes)} | {changelog_name(prefix): CHANGELOG_CONFIG}
     return [
-        NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config | durable)
-        for name, config in configs.items()
+        *(
+            NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config | durable)
+            for name, config in configs.items()
+        ),
+        NewTopic(LEASES.name(prefix), num_partitions=1, replication_factor=replication, config=LEASES.config),
     ]
 
 

@@ -16,7 +16,7 @@ from schemas.avro import schema_of, schema_text
 from schemas.records import Candle, Trade
 from schemas.registry import COMPATIBILITY, Registry, RegistryError
 from schemas.timeframes import parse_list
-from schemas.topics import CHANGELOG_CONFIG, TRADES, catalogue, changelog_name
+from schemas.topics import CHANGELOG_CONFIG, LEASES, TRADES, catalogue, changelog_name
 from schemas.wire import WireError
 
 pytestmark = pytest.mark.integration
@@ -135,10 +135,11 @@ def test_an_incompatible_schema_is_not_registered_and_a_compatible_one_is(comman
 def test_topics_are_created_as_the_catalogue_says_and_nothing_happens_the_second_time(stack, prefix, command):
     created = json.loads(command("topics", "apply", "--json", CANDLEWICK_PARTITIONS="3").stdout)
     wanted = {t.name(prefix): t.config for t in catalogue(FRAMES)} | {changelog_name(prefix): CHANGELOG_CONFIG}
-    assert sorted(created["created"]) == sorted(wanted)
+    assert sorted(created["created"]) == sorted([*wanted, LEASES.name(prefix)])
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     known = admin.list_topics(timeout=10).topics
     assert all(len(known[name].partitions) == 3 for name in wanted)
+    assert len(known[LEASES.name(prefix)].partitions) == 1
     for name, config in wanted.items():
         resource = ConfigResource(ResourceType.TOPIC, name)
         entries = admin.describe_configs([resource])[resource].result()

@@ -1,0 +1,134 @@
+"""SHELL (composition). One run as a source's active producer: everything that writes, made when the lease is held."""
+
+from __future__ import annotations
+
+import random  # noqa: TID251 - jitter is made here and passed down
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+from time import time_ns  # noqa: TID251 - the run's epoch is its start
+
+import structlog
+from confluent_kafka import KafkaException
+
+from producer.backoff import Backoff
+from producer.care import Care
+from producer.cluster import Cluster, survey
+from producer.dialer import Dialer
+from producer.epochs import UnansweredError, newest_epoch
+from producer.feed import Chore, FeedLoop
+from producer.guard import Guard
+from producer.history.service import History, history_of
+from producer.inbox import Inbox
+from producer.intake import Intake
+from producer.lease import Lease
+from producer.liveness import Liveness
+from producer.providers import Provider
+from producer.publisher import Publisher
+from producer.sequence import next_epoch
+from producer.settings import Settings
+from producer.status import Feed
+from producer.telemetry import Counts
+from schemas.records import HistoryCandle
+from schemas.registry import Registry, RegistryError
+from schemas.timeframes import DAY
+
+_log = structlog.get_logger()
+LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
+LOOK_S = 3.0
+Stop = Callable[[], None]
+
+
+def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: Counts, stop: Event, stops: list[Stop]) -> None:
+    """Serve a source until `stop`, in an epoch of its own; the lease is held.
+
+    Args:
+        settings: the shared ones.
+        provider: whose source is served.
+        lease: held by this process.
+        counts: for the metrics.
+        stop: ends the run.
+        stops: what is called together with the setting of `stop`; filled here.
+
+    Raises:
+        FatalError: Kafka or the registry cannot be used, or another process has taken over.
+    """
+    source = provider.source
+    where = settings.kafka, settings.registry, settings.topic_prefix, source.name
+    cluster = survey(*where, settings.kafka_options)
+    started_us = time_ns() // 1000
+    epoch = counts.epoch = next_epoch(started_us, cluster.last_epoch)
+    publisher = Publisher(
+        settings.kafka,
+        source.name,
+        prefix=settings.topic_prefix,
+        schema_ids=cluster.schema_ids,
+        ends=cluster.ends,
+        partitions=cluster.partitions,
+        counts=counts,
+        linger_ms=LINGER_MS,
+        options=settings.kafka_options,
+    )
+    inbox = Inbox()
+    intake = Intake(source, epoch, publisher, counts)
+    history = _history(settings, provider, cluster, publisher, epoch, counts)
+    loop = FeedLoop(
+        source,
+        Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note),
+        publisher,
+        inbox,
+        counts,
+        intake=intake,
+        dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
+        care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider))),
+        guard=Guard(lease, epoch, lambda: _newest(settings, source.name)),
+        stop=stop,
+        chores=[] if history is None else [_fetched(history, intake, inbox)],
+    )
+    _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=provider.where)
+    try:
+        if history is not None:
+            stops.append(history.ask_to_stop)  # while the feed is drained, no long question is begun
+            history.start(source.symbols)
+        loop.run()
+    finally:
+        if history is not None:
+            history.stop()
+
+
+def _fetched(history: History, intake: Intake, inbox: Inbox) -> Chore:
+    return lambda: history.step(lambda trade, stored: intake.fetched(replace(trade, receive_time=inbox.now_us()), stored))
+
+
+def _newest(settings: Settings, source: str) -> int | None:
+    registry = Registry(settings.registry)
+    try:
+        return newest_epoch(settings.kafka, settings.kafka_options, registry, settings.topic_prefix, source, LOOK_S)
+    except (KafkaException, UnansweredError, RegistryError):
+        return None
+
+
+def _history(
+    settings: Settings, provider: Provider, cluster: Cluster, publisher: Publisher, epoch: int, counts: Counts
+) -> History | None:
+    if provider.history is None:
+        return None
+    return history_of(
+        provider.source.name,
+        provider.history,
+        kafka=settings.kafka,
+        registry=settings.registry,
+        prefix=settings.topic_prefix,
+        schema_id=cluster.schema_ids[HistoryCandle],
+        lanes=publisher.history_lanes(),
+        epoch=epoch,
+        back_us=settings.bootstrap_days * DAY,
+        counts=counts.history,
+        options=settings.kafka_options,
+    )
+
+
+def _feed_s(settings: Settings, provider: Provider) -> float:
+    # What was set for this process wins; else the provider knows how often it has something to say.
+    is_set = "liveness_feed_s" in settings.model_fields_set
+    return settings.liveness_feed_s if is_set or provider.feed_s is None else provider.feed_s
