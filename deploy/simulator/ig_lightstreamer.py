@@ -75,12 +75,13 @@ class Lightstreamer:
             if session.writer is None and now_s - session.unbound_s > UNBOUND_S:
                 self.forget(session, "session_expired")
 
-    def finish(self, line: str) -> None:
-        """Let every bound session write `line` (LOOP or END) after everything before it, and close its stream."""
-        for session in list(self.sessions.values()):
-            if session.writer is not None:
-                session.ended = line
-                session.changed.set()
+    def finish(self, line: str) -> bool:
+        """Let every bound session write `line` (LOOP or END) after everything before it; return whether there was one."""
+        bound = [session for session in self.sessions.values() if session.writer is not None]
+        for session in bound:
+            session.ended = line
+            session.changed.set()
+        return bool(bound)
 
     async def cut(self, how: str, *, recover: bool, seconds: float) -> None:
         """Cut every stream, after what was written has gone out unless `how` is rst."""

@@ -51,7 +51,7 @@ class Venue:
         self._bad: set[str] = set()
         self._volume: defaultdict[str, float] = defaultdict(float)
         self._traded: dict[str, Move] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked_loops: list[float] = []
 
     def now_s(self) -> float:
         """Return the venue's schedule clock: seconds since the start, scaled."""
@@ -67,10 +67,10 @@ class Venue:
             if now_s >= next_beat_s:
                 next_beat_s = now_s + HEARTBEAT_S
                 self._beat()
-            if self.now_s() >= next_loop_s:
-                next_loop_s += self._loop_s
-                self.streams.finish("LOOP,0")
-                self.ledger.count("loops")
+            if self.now_s() >= next_loop_s and self._loop():
+                next_loop_s = self.now_s() + self._loop_s
+            if self._asked_loops and now_s >= self._asked_loops[0] and self._loop():
+                self._asked_loops.pop(0)
             self.streams.forget_unbound()
             await asyncio.sleep(TICK_S)
 
@@ -84,9 +84,7 @@ class Venue:
             for session in self.streams.sessions.values():
                 session.silent_until_s = now_s + seconds
         elif kind == "loop":
-            task = asyncio.create_task(self._loops(fault["times"], seconds))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._asked_loops += [now_s + seconds * n for n in range(fault["times"])]
         elif kind == "end":
             self.streams.finish(f"END,{fault['code']},ended by a fault")
         elif kind == "conerr":
@@ -114,11 +112,11 @@ class Venue:
         elif kind == "allowance":
             self.accounts.points = self.accounts.spent + fault["times"]
 
-    async def _loops(self, times: int, seconds: float) -> None:
-        for _ in range(times):
-            self.streams.finish("LOOP,0")
-            self.ledger.count("loops")
-            await asyncio.sleep(seconds)
+    def _loop(self) -> bool:
+        # A client that is busy binding is not asked to bind.
+        is_asked = self.streams.finish("LOOP,0")
+        self.ledger.count("loops", int(is_asked))
+        return is_asked
 
     # Who may stream what.
 

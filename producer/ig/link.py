@@ -19,7 +19,7 @@ from producer.ig.handover import Handover, Note, Overflow, Update
 from producer.ig.listeners import ItemListener, StatusListener
 from producer.ig.rest import IgError, IgRest, Login
 from producer.ig.scales import ask_scales
-from producer.ig.verdicts import Ending, ending_of, last_heard_us
+from producer.ig.verdicts import Ending, ending_of, last_heard_us, sent_by_us
 from producer.inbox import Inbox
 from producer.scrub import scrub
 
@@ -72,7 +72,7 @@ class IgLink:
         self._client: Any = None
         self._is_open = self._is_connected = False
         self._heartbeat_item = False
-        self._last_data_us: int | None = None
+        self._sent_by_us = 0
         self._heard_us: int | None = None
 
     def start(self) -> None:
@@ -182,7 +182,7 @@ class IgLink:
         if note.what == "status":
             return self._state(note.text)
         if note.what == "server_error":
-            self._heard_us = None  # the server said so itself: all it had sent before has come
+            self._heard_us = self._sent_by_us or None
             return ending_of(note.number, note.text, fresh=fresh)
         if note.what == "ping":
             if note.payload:
@@ -235,16 +235,20 @@ class IgLink:
     def _lost_sight(self, state: str) -> None:
         # Called for each of the states that follow each other when a stream is silent or cut; the first knows best.
         self._is_connected = False
-        if self._heard_us is None and self._is_open:
+        if self._heard_us is not None or not self._is_open:
+            return
+        self._heard_us = self._sent_by_us
+        if not self._heartbeat_item:
+            # Items may be rare; the client has waited so long for any line.
             options = self._client.connectionOptions
             silence_ms = options.getKeepaliveInterval() + options.getStalledTimeout()
             if state != "STALLED":
                 silence_ms += options.getReconnectTimeout()
-            self._heard_us = last_heard_us(self._inbox.now_us(), silence_ms, self._last_data_us)
-            _log.warning("session.out_of_sight", state=state, last_heard=self._heard_us)
+            self._heard_us = last_heard_us(self._inbox.now_us(), silence_ms, self._sent_by_us)
+        _log.warning("session.out_of_sight", state=state, last_heard=self._heard_us)
 
     def _put_update(self, update: Update) -> None:
-        self._last_data_us = self._inbox.now_us()
+        self._sent_by_us = max(self._sent_by_us, sent_by_us(update.kind, update.fields, self._inbox.now_us()))
         if update.kind == "heartbeat":
             self._put(type="heartbeat")
         else:

@@ -6,17 +6,21 @@ Lightstreamer's client errors, and what users of both report.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from schemas.timeframes import DAY, MINUTE
 
 Fate = Literal["refused", "expired", "busy", "spent", "absent", "failed"]
 """refused: a person has to act; expired: log in again; busy: too many requests; spent: the week's points are used up;
 absent: no such epic, or too many points asked for; failed: the same again later."""
 
 TAKEN_OVER = 35
-NEXT_SESSION_RETRY_S = 60
 IN_FLIGHT_US = 250_000
-"""Our choice: what a timer may be late by, taken off the moment at which a stream was last heard."""
+"""Our choice: what a timer or a reader may be late by, taken off the moment at which a stream was last heard."""
+_TIMES = {"price": "TIMESTAMP", "tick": "UTM", "heartbeat": "HEARTBEAT"}
+_OLDEST_US = {"price": 7 * DAY, "tick": 7 * DAY, "heartbeat": MINUTE}
 
 
 def fate_of(status: int, code: str) -> Fate:
@@ -65,12 +69,25 @@ def ending_of(code: int, message: str, *, fresh: bool) -> Ending:
     return Ending(None, False, detail)
 
 
-def last_heard_us(noticed_us: int, silence_ms: int, last_data_us: int | None) -> int:
+def sent_by_us(kind: str, fields: Mapping[str, str | None], receive_us: int) -> int:
+    """Return the moment up to which an item that has come proves all that the venue sent before it.
+
+    The venue's own time, where the item tells one: under load, what was sent long ago is received only now. The heartbeat's
+    value was seen to be such a time, but is not documented: anything else that it may be counts as nothing.
+    """
+    text = fields.get(_TIMES[kind])
+    told_us = int(text) * 1000 if text is not None and text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    if told_us >= receive_us - _OLDEST_US[kind]:
+        return min(told_us, receive_us)
+    return receive_us - IN_FLIGHT_US if kind == "heartbeat" else 0
+
+
+def last_heard_us(noticed_us: int, silence_ms: int, sent_by: int) -> int:
     """Return the latest moment at which the stream was surely there, when the client notices that it is not.
 
     Args:
         noticed_us: when the client's state changed.
         silence_ms: the longest that it waits for a line before it changes its state.
-        last_data_us: when the last item came, if one did.
+        sent_by: what the items prove, see `sent_by_us`; 0 for nothing.
     """
-    return max(last_data_us or 0, noticed_us - silence_ms * 1000 - IN_FLIGHT_US)
+    return max(sent_by, noticed_us - silence_ms * 1000 - IN_FLIGHT_US)

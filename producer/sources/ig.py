@@ -32,6 +32,7 @@ class _State:
     newest_us: int = 0
     flag: str = ""
     is_delayed: bool = False
+    is_ticking: bool = False
 
 
 class Ig:
@@ -76,6 +77,8 @@ class Ig:
     def connected(self, now_us: int) -> None:
         """Begin a connection: everything is to be subscribed again, and every refusal is void."""
         self._refused.clear()
+        for state in self._states.values():
+            state.is_ticking = False
         beat = [frames.subscribe("heartbeat")] if self._heartbeat else []
         prices = [frames.subscribe("price", symbol) for symbol in self.symbols]
         self._unsent = [*beat, *prices, *(frames.subscribe("tick", s) for s in self.symbols if s in self._traded)]
@@ -158,10 +161,14 @@ class Ig:
         return [*events, quote]
 
     def _tick(self, epic: str, message: dict[str, Any], now_us: int) -> list[SourceEvent]:
-        # A tick of the book repeats the last trade; a trade moves the day's volume, or, where there is none, itself.
-        fields, changed = message["fields"], frozenset(message["changed"])
+        # A tick of the book repeats the last trade; a trade moves the day's volume, or, where there is none, itself. So the first
+        # tick of a subscription, in which everything is new, only tells where they stand.
+        fields, changed, state = message["fields"], frozenset(message["changed"]), self._states[epic]
+        if not state.is_ticking:
+            state.is_ticking = True
+            return [Ignored("first_tick")]
         traded = "TTV" in changed if fields.get("TTV") is not None else bool(changed & {"LTP", "LTV"})
-        if fields.get("LTP") is None or not traded or message["snapshot"]:
+        if fields.get("LTP") is None or not traded:
             return [Ignored("no_trade")]
         price = positive(fields, "LTP", self._scale_of(epic))
         size = number(fields, "LTV")

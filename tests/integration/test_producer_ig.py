@@ -79,6 +79,7 @@ def make_producer(space, tmp_path):
             "IG_API_KEY": "simulator",
             "IG_EPICS": ",".join(venue.ready["symbols"]),
             "IG_KEEPALIVE_MS": "500",
+            "CANDLEWICK_BOOTSTRAP_DAYS": "0",
         }
         service = Service("producer", {**space.env, **feed, **settings}, tmp_path, "ig")
         made.append(service.start())
@@ -125,7 +126,14 @@ def outages(series):
 
 def in_ledger(venue, *, sent, scale=lambda epic: 1):
     return Counter(
-        (e["epic"], e["t"] * 1000, e["bid"] / scale(e["epic"]), e["ask"] / scale(e["epic"]), e["bid_size"] or 0.0, e["ask_size"] or 0.0)
+        (
+            e["epic"],
+            e["t"] * 1000,
+            e["bid"] / scale(e["epic"]),
+            e["ask"] / scale(e["epic"]),
+            e["bid_size"] or 0.0,
+            e["ask_size"] or 0.0,
+        )
         for e in venue.ledger()
         if bool(e["sent_us"]) == sent
     )
@@ -135,10 +143,11 @@ def published(space):
     return Counter((q.symbol, q.event_time, q.bid, q.ask, q.bid_size, q.ask_size) for q in quotes(space, "ig"))
 
 
-def settle(space, venue, service):
-    """Let the market rest and wait until everything the venue sent is published."""
+def settle(space, venue, service, refused=0):
+    """Let the market rest and wait until everything the venue sent, but what was refused, is published."""
     venue.fault("pause", seconds=600)
-    wait_until(lambda: count(space, QUOTES) >= venue.summary()["prices_sent"], 20, "everything sent to be published", [service])
+    arrived = lambda: count(space, QUOTES) >= venue.summary()["prices_sent"] - refused  # noqa: E731 - one expression
+    wait_until(arrived, 20, "everything sent to be published", [service])
     assert service.stop() == 0
 
 
@@ -160,9 +169,11 @@ def test_quotes_and_trades_reach_kafka_and_a_cut_or_a_loop_loses_nothing_and_is_
     assert not in_ledger(venue, sent=False)
     assert {s.state for s in said(space)} == {"connecting", "live", "stopping"}
     assert any(r["recovery_from"] for r in venue.requests("bind_session")), "the session was not recovered"
-    assert Counter((t.symbol, t.event_time, t.price, t.size, t.kind) for t in trades(space, "ig")) == Counter(
-        (e["epic"], e["t"] * 1000, e["ltp"], e["ltv"], "trade") for e in venue.ledger("tick") if e["sent_us"]
-    )
+    traded = Counter((t.symbol, t.event_time, t.price, t.size, t.kind) for t in trades(space, "ig"))
+    told = Counter((e["epic"], e["t"] * 1000, e["ltp"], e["ltv"], "trade") for e in venue.ledger("tick") if e["sent_us"])
+    assert traded
+    assert not traded - told
+    assert (told - traded).total() <= 1, "the first tick of a subscription cannot be told from a repeat; every other can"
     numbers = {}
     for quote in quotes(space, "ig"):
         numbers.setdefault(quote.symbol, []).append(quote.sequence)
@@ -171,3 +182,125 @@ def test_quotes_and_trades_reach_kafka_and_a_cut_or_a_loop_loses_nothing_and_is_
     served = {entry.symbol: entry.kind for p in range(4) for s in said(space, p) for entry in s.symbols or ()}
     assert served == dict.fromkeys(venue.ready["symbols"], "quotes")
     assert venue.summary()["logins"] == venue.summary()["logouts"] == 1
+
+
+def test_session_that_is_gone_is_one_outage_and_the_rest_is_complete(space, make_venue, make_producer):
+    venue = make_venue()
+    service = make_producer(venue)
+    wait_for_state(space, "live", service)
+    venue.fault("cut", recover=False, seconds=2)
+    wait_for_state(space, "live", service, 2, limit_s=40)
+    settle(space, venue, service)
+
+    found = {tuple(outages(s)) for s in statuses(space, "ig").values()}
+    assert len(found) == 1, "partitions disagree"
+    ((begin, end),) = found.pop()
+    lost = in_ledger(venue, sent=False)
+    assert lost
+    assert all(begin <= event < end for _, event, *_ in lost)
+    # All that was sent is there but what began a new subscription and had come before, or outlived the quotes that were lost.
+    missing = in_ledger(venue, sent=True) - published(space)
+    assert not missing
+    assert not published(space) - in_ledger(venue, sent=True)
+    assert [state for state, _ in runs(said(space))] == ["connecting", "live", "down", "live", "stopping"]
+    assert venue.summary()["logins"] == 1, "the tokens were good"
+
+
+def test_tokens_that_a_weekend_made_invalid_are_replaced_and_the_end_of_a_session_is_seen_at_once(
+    space, make_venue, make_producer
+):
+    venue = make_venue()
+    service = make_producer(venue)
+    wait_for_state(space, "live", service)
+    venue.fault("invalidate")
+    venue.fault("end", code=48)
+    series = wait_for_state(space, "live", service, 2)
+    assert venue.summary()["logins"] == 2
+    settle(space, venue, service)
+    ((begin, end),) = outages(series)
+    assert end - begin < 6 * S
+    assert all(begin <= event < end for _, event, *_ in in_ledger(venue, sent=False))
+    assert published(space) == in_ledger(venue, sent=True)
+    codes = [r["code"] for r in venue.requests("create_session")]
+    assert codes == [0, 1, 0], "old tokens were to be tried once, and new ones then"
+
+
+def test_venues_own_losses_are_told_and_bad_values_and_epics_are_refused_alone(space, make_venue, make_producer):
+    venue = make_venue()
+    busy, good = venue.ready["symbols"][4], venue.ready["symbols"][0]
+    service = make_producer(venue, IG_EPICS=f"{busy},{good},NO.SUCH.EPIC")
+    wait_for_state(space, "live", service)
+    venue.fault("overflow", epic=busy, times=3)
+    wait_until(lambda: venue.summary()["prices_lost"] >= 3, 20, "updates to be dropped", [service])
+    venue.fault("bad_price", epic=good)
+    wait_until(lambda: dead_letters(space, "ig"), 20, "the refused value", [service])
+    settle(space, venue, service, refused=1)
+
+    losses = {x for series in statuses(space, "ig").values() for s in series for x in s.losses}
+    (dropped,) = [x for x in losses if x.cause == "lost_updates"]
+    assert (dropped.symbol, dropped.missing) == (busy, 3)
+    lost = [e["t"] * 1000 for e in venue.ledger() if e["lost"]]
+    assert len(lost) == 3
+    assert all(dropped.from_time <= event < dropped.to_time for event in lost)
+    assert {x.symbol for x in losses if x.cause == "refused"} == {"NO.SUCH.EPIC"}
+    ((key, value, headers),) = dead_letters(space, "ig")
+    assert (key, headers["reason"]) == (f"ig:{good}".encode(), "bad_number")
+    assert json.loads(value)["fields"]["BIDPRICE1"] == "n/a"
+    assert sum((in_ledger(venue, sent=True) - published(space)).values()) == 1, "the one with the bad value"
+    assert {s.state for s in said(space)} == {"connecting", "live", "stopping"}
+
+
+def test_a_day_of_loops_a_new_login_and_a_closed_market_has_no_gap_and_loses_nothing(space, make_venue, make_producer):
+    # The schedule runs 7200 times faster: a LOOP each 2 h, tokens that die after 6 h unless renewed each hour, in 12 s.
+    venue = make_venue("--scale", "7200", "--loop-seconds", "7200", "--token-seconds", "21600")
+    service = make_producer(venue, IG_REFRESH_S="0.5")
+    wait_for_state(space, "live", service)
+    wait_until(lambda: venue.summary().get("loops", 0) >= 5, 20, "half a day", [service])
+    venue.fault("closed", seconds=2)
+    venue.fault("invalidate")  # the weekend's maintenance
+    wait_until(lambda: venue.summary().get("loops", 0) >= 12, 30, "a day", [service])
+    settle(space, venue, service)
+
+    assert {s.state for s in said(space)} <= {"connecting", "live", "market_closed", "stopping"}
+    assert published(space) == in_ledger(venue, sent=True)
+    assert not in_ledger(venue, sent=False)
+    assert venue.summary()["logins"] == 2, "once at the start, once after the maintenance"
+    assert len([r for r in venue.requests("bind_session") if r["cause"] == "ws.loop"]) >= 10
+
+
+def test_where_no_websocket_gets_through_quotes_come_over_http(space, make_venue, make_producer):
+    venue = make_venue()
+    venue.fault("no_websocket", seconds=600)
+    service = make_producer(venue)
+    wait_for_state(space, "live", service)
+    wait_until(lambda: count(space, QUOTES) > 30, 20, "quotes", [service])
+    settle(space, venue, service)
+    assert published(space) == in_ledger(venue, sent=True)
+
+
+def test_wrong_password_is_refused_slowly_and_no_secret_is_anywhere(space, make_venue, make_producer):
+    venue = make_venue("--identifier", f"user-{MARKER}", "--api-key", f"key-{MARKER}", "--password", f"word-{MARKER}")
+    names = {"IG_IDENTIFIER": f"user-{MARKER}", "IG_API_KEY": f"key-{MARKER}", "IG_PASSWORD": f"word-{MARKER}"}
+    wrong = make_producer(venue, **{**names, "IG_PASSWORD": f"wrong-{MARKER}"})
+    wait_for_state(space, "refused", wrong)
+    assert venue.summary().get("logins", 0) == 0
+    assert wrong.stop() == 0
+
+    service = make_producer(venue, **names)
+    wait_for_state(space, "live", service)
+    for fault in (
+        {"kind": "malformed"},
+        {"kind": "invalidate"},
+        {"kind": "end", "code": 33},
+        {"kind": "conerr", "code": -3, "seconds": 1},
+    ):
+        venue.fault(**fault)
+    wait_until(lambda: venue.summary()["logins"] >= 2, 20, "a new login", [service])
+    port = next(line["port"] for line in session_lines(service, "metrics.opened")[-1:])
+    pages = [requests.get(f"http://127.0.0.1:{port}/{page}", timeout=5).text for page in ("metrics", "health")]
+    tokens = [f"{service.log.read_text()}", *pages]
+    assert service.stop() == 0
+    tokens.append(service.log.read_text())
+    tokens += [str((m.key(), m.value(), m.headers())) for topic in (FEED_STATUS, QUOTES) for m in messages(space, topic)]
+    tokens += [str(letter) for letter in dead_letters(space, "ig")]
+    assert not [text for text in tokens if MARKER in text or "CST-" in text or venue.ready["account"] in text]

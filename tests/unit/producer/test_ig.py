@@ -92,21 +92,33 @@ def test_same_quote_again_is_published_for_only_a_beginning_repeats():
     assert all(isinstance(e, Quote) for e in ig.receive(price(), NOW))
 
 
-def test_trade_moves_the_days_volume_and_a_tick_of_the_book_repeats_the_last():
+def ticking():
     ig = source(traded=frozenset({APPLE}))
+    assert ig.receive(tick(), NOW) == [Ignored("first_tick")]
+    return ig
+
+
+def test_trade_moves_the_days_volume_and_a_tick_of_the_book_repeats_the_last():
+    ig = ticking()
     assert ig.receive(tick(), NOW) == [Trade("ig", APPLE, T * 1000, NOW, 22801.3, 5.0)]
     assert ig.receive(tick(changed=["BID", "OFR", "UTM"]), NOW) == [Ignored("no_trade")]
     assert ig.receive(tick(changed=["BID", "LTP"], LTP=None), NOW) == [Ignored("no_trade")]
 
 
+def test_first_tick_of_a_subscription_cannot_be_told_from_a_repeat():
+    ig = ticking()
+    ig.connected(NOW)
+    assert ig.receive(tick(), NOW) == [Ignored("first_tick")]
+
+
 def test_without_a_days_volume_a_changed_trade_is_one():
-    ig = source(traded=frozenset({APPLE}))
+    ig = ticking()
     assert isinstance(ig.receive(tick(changed=["LTV"], TTV=None), NOW)[0], Trade)
     assert ig.receive(tick(changed=["BID"], TTV=None), NOW) == [Ignored("no_trade")]
 
 
 def test_trade_without_a_size_is_a_price_update():
-    (update,) = source(traded=frozenset({APPLE})).receive(tick(LTV=None), NOW)
+    (update,) = ticking().receive(tick(LTV=None), NOW)
     assert (update.kind, update.size) == ("update", 0.0)
 
 
@@ -223,7 +235,7 @@ JSON = st.recursive(
     lambda children: (
         st.lists(children, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS, *TICK, "x"]), children, max_size=4)
     ),
-    max_leaves=12,
+    max_leaves=5,
 )
 VALUES = {name: st.sampled_from([None, value, "", "x"]) | JSON for name, value in {**FIELDS, **TICK}.items()}
 MESSAGES = st.fixed_dictionaries(

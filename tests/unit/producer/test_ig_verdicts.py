@@ -1,6 +1,6 @@
 import pytest
 
-from producer.ig.verdicts import IN_FLIGHT_US, Ending, ending_of, fate_of, last_heard_us
+from producer.ig.verdicts import IN_FLIGHT_US, Ending, ending_of, fate_of, last_heard_us, sent_by_us
 
 S = 1_000_000
 
@@ -46,6 +46,26 @@ def test_other_endings(code, status):
 
 
 def test_stream_was_surely_there_before_the_silence_began_or_at_its_last_item():
-    assert last_heard_us(100 * S, 4000, None) == 96 * S - IN_FLIGHT_US
+    assert last_heard_us(100 * S, 4000, 0) == 96 * S - IN_FLIGHT_US
     assert last_heard_us(100 * S, 4000, 97 * S) == 97 * S
     assert last_heard_us(100 * S, 4000, 50 * S) == 96 * S - IN_FLIGHT_US
+
+
+NOW = 1_795_575_182_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "moment"),
+    [
+        ("price", {"TIMESTAMP": str(NOW // 1000 - 900)}, NOW - 900_000),
+        ("price", {"TIMESTAMP": str(NOW // 1000 + 900)}, NOW),  # a clock ahead of ours proves no more than the receipt
+        ("price", {"TIMESTAMP": None}, 0),
+        ("price", {"TIMESTAMP": "20:10:11"}, 0),
+        ("tick", {"UTM": str(NOW // 1000 - 5)}, NOW - 5_000),
+        ("heartbeat", {"HEARTBEAT": str(NOW // 1000 - 1200)}, NOW - 1_200_000),
+        ("heartbeat", {"HEARTBEAT": "4711"}, NOW - IN_FLIGHT_US),
+        ("heartbeat", {"HEARTBEAT": None}, NOW - IN_FLIGHT_US),
+    ],
+)
+def test_item_proves_what_was_sent_before_it_by_the_venues_clock(kind, fields, moment):
+    assert sent_by_us(kind, fields, NOW) == moment
