@@ -38,6 +38,7 @@ MODULES = {
     "finnhub": "producer.providers.finnhub",
     "ig": "producer.providers.ig",
     "coinbase": "producer.providers.coinbase",
+    "ccxt": "producer.providers.ccxt",
 }
 """The word after ``python -m producer`` -> module; imported only when it is asked for."""
 

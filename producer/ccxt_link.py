@@ -1,0 +1,225 @@
+"""SHELL (ccxt). One connection by way of the ccxt library: a thread with a loop of its own, whose trades go to the inbox.
+
+The library reconnects by itself, silently, and holds back what comes while nobody waits. So it is not asked for what is new:
+its buffer of trades is emptied, at every wake-up and four times a second; and its connections are watched, so that the end of
+one ends the link. Its buffer is made large enough that no burst fits between two looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from producer.care import BARRIER
+from producer.inbox import Inbox
+from producer.scrub import scrub
+
+# Our choices, with the reason beside each.
+CONNECT_S = 20.0  # markets are thousands of rows at some exchanges; then the connection itself
+LOOK_S = 0.25
+POLL_S = 1.0  # between two rounds of questions, where the exchange has no stream
+CLOSE_S = 3.0
+CHUNK = 500  # trades a frame
+FIELDS = ("id", "symbol", "timestamp", "price", "amount", "side")
+_STATUS = {
+    "AuthenticationError": 401,
+    "PermissionDenied": 403,
+    "AccountSuspended": 403,
+    "RateLimitExceeded": 429,
+    "DDoSProtection": 429,
+}
+
+
+class CcxtLink:
+    """One attempt; see `producer.link.Link`. ``make`` makes the exchange's client, new for every attempt."""
+
+    def __init__(self, make: Callable[[], Any], secrets: tuple[str, ...], inbox: Inbox, number: int) -> None:
+        self._make = make
+        self._secrets = secrets
+        self._inbox = inbox
+        self.number = number
+        self._wanted: list[str] = []
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._barrier: bytes | None = None
+        self._exchange: Any = None
+        self._sockets: set[Any] = set()
+        self._is_up = False
+        self._thread = Thread(target=self._run, name=f"ccxt-{number}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def send(self, text: str) -> bool:
+        """Take a symbol to watch; watching begins with the ping that follows the last of them."""
+        return self._in_loop(lambda: self._wanted.append(json.loads(text)["watch"]))
+
+    def ping(self, payload: bytes) -> bool:
+        """Begin to watch, if it is the ping after the last symbol; every ping is answered while the connection is there."""
+        return self._in_loop(lambda: self._pinged(payload))
+
+    def kill(self) -> None:
+        """End it; a read or a question that is under way is given up."""
+        self._in_loop(self._stop.set)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end; return whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _in_loop(self, action: Callable[[], object]) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(action)
+        except RuntimeError:  # the loop has ended
+            return False
+        return True
+
+    def _pinged(self, payload: bytes) -> None:
+        if payload == BARRIER:
+            self._barrier = payload
+            self._changed.set()
+        elif self._is_up:
+            self._inbox.put(self.number, "pong", payload)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        is_open, why = False, "asked to end"
+        try:
+            self._exchange = self._make()
+            await asyncio.wait_for(self._or_stopped(self._exchange.load_markets()), CONNECT_S)
+            self._inbox.put(self.number, "opened")
+            is_open = True
+            await self._or_stopped(self._changed.wait())
+            await self._or_stopped(self._watch())
+        except Exception as error:  # the library raises what its parsers meet, TypeError included: it is a peer, not our code
+            why = f"{type(error).__name__}: {error}"[:300]
+            kind = "closed" if is_open else "failed"
+            status = next((code for name in _names(error) if (code := _STATUS.get(name))), None)
+            await self._close()
+            self._inbox.put(self.number, "closed" if kind == "closed" else "failed", detail=self._clean(why), http_status=status)
+        else:
+            await self._close()
+            self._inbox.put(self.number, "closed" if is_open else "failed", detail=why)
+
+    async def _or_stopped(self, work: Awaitable[Any]) -> None:
+        # Returns when the work has ended or the end is asked for; what the work raises is raised.
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            for each in (task, stop):
+                each.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        if self._stop.is_set():
+            return
+        listed = [symbol for symbol in self._wanted if symbol in self._exchange.markets]
+        for symbol in self._wanted:
+            if symbol not in self._exchange.markets:
+                self._put({"refused": symbol})
+        has = self._exchange.has
+        if not (has.get("watchTradesForSymbols") or has.get("watchTrades")):
+            await self._ask(listed)
+        try:
+            if has.get("watchTradesForSymbols"):
+                await _all(self._stream(self._exchange.watch_trades_for_symbols, listed), self._look(listed))
+            else:
+                await _all(*(self._stream(self._exchange.watch_trades, symbol) for symbol in listed), self._look(listed))
+        finally:
+            self._empty(listed)  # what came before the end came
+
+    async def _stream(self, watch: Callable[[Any], Awaitable[Any]], what: list[str] | str) -> None:
+        while what:
+            await watch(what)
+            self._empty([what] if isinstance(what, str) else what)
+
+    async def _look(self, symbols: list[str]) -> None:
+        began_s = monotonic()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._empty(symbols)
+            sockets = set(self._exchange.clients.values())
+            if self._sockets and any(socket.closed() or socket not in sockets for socket in self._sockets):
+                raise ConnectionError("the exchange has closed the connection")
+            connected = {socket for socket in sockets if socket.isConnected and not socket.closed()}
+            self._sockets |= connected
+            if connected and len(connected) == len(sockets):
+                self._now_up()
+            elif not symbols or (not self._is_up and monotonic() - began_s > CONNECT_S):
+                raise ConnectionError("no connection to the exchange's stream" if symbols else "no symbol is listed there")
+
+    async def _ask(self, symbols: list[str]) -> None:
+        pause_s = max(POLL_S, float(self._exchange.rateLimit or 0) / 1000)
+        while symbols:
+            for symbol in symbols:
+                trades = await self._exchange.fetch_trades(symbol)
+                # As one frame, however long: whether it reaches back to the one before is told by the whole of it.
+                self._put({"page": symbol, "trades": [_fields(trade) for trade in trades]})
+            self._now_up()
+            await asyncio.sleep(pause_s)
+        raise ConnectionError("no symbol is listed there")
+
+    def _now_up(self) -> None:
+        self._is_up = True
+        if self._barrier is not None:
+            self._inbox.put(self.number, "pong", self._barrier)
+            self._barrier = None
+
+    def _empty(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            buffer = self._exchange.trades.get(symbol)
+            if buffer:
+                trades = [_fields(trade) for trade in buffer]
+                buffer.clear()
+                for at in range(0, len(trades), CHUNK):
+                    self._put({"trades": trades[at : at + CHUNK]})
+
+    def _put(self, fields: dict[str, Any]) -> None:
+        # Waits while the inbox is full, and the loop with it: what is not read stays with the exchange.
+        self._inbox.put(self.number, "data", json.dumps(fields).encode())
+
+    async def _close(self) -> None:
+        if self._exchange is not None:
+            with suppress(Exception):  # it is given up anyway, in whatever state it is
+                await asyncio.wait_for(self._exchange.close(), CLOSE_S)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = scrub(text, secret)
+        return text
+
+
+async def _all(*works: Awaitable[None]) -> None:
+    # The first that raises ends the others.
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fields(trade: Any) -> dict[str, Any]:
+    return {name: trade.get(name) for name in FIELDS}
+
+
+def _names(error: BaseException) -> list[str]:
+    return [kind.__name__ for kind in type(error).__mro__]

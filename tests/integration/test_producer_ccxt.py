@@ -1,0 +1,150 @@
+"""An exchange by way of ccxt, pointed at the simulated venue: what it sent is published, and nothing claims to be proven."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from schemas.topics import TRADES
+from tests.support.published import corner, count, history, statuses, trades
+from tests.support.services import Service, wait_until
+from tests.support.venue import Venue
+
+pytestmark = pytest.mark.integration
+SOURCE = "ccxt-coinbaseexchange"
+SYMBOLS = ("BTC/USD", "ETH/USD")
+NO_STREAM = {"has": {"watchTrades": False, "watchTradesForSymbols": False}}
+
+
+@pytest.fixture
+def space(stack):
+    with corner(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def venue():
+    made = Venue("deploy.simulator.coinbase", "--seed", "5")
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def producer(space, venue, tmp_path):
+    """A function (options of ccxt, settings) -> a running producer, discarded at the end."""
+    pytest.importorskip("ccxt", reason="the extra ccxt is not installed")
+    made = []
+
+    def start(options=None, **settings):
+        urls = {"public": venue.ready["rest"], "rest": venue.ready["rest"], "ws": venue.ready["ws"]}
+        feed = {
+            "CCXT_EXCHANGE": "coinbaseexchange",
+            "CCXT_SYMBOLS": ",".join(SYMBOLS),
+            "CCXT_OPTIONS": json.dumps({"urls": {"api": urls}, **(options or {})}),
+            "CANDLEWICK_BOOTSTRAP_DAYS": "0",
+        }
+        service = Service("producer", {**space.env, **feed, **settings}, tmp_path, "ccxt")
+        made.append(service.start())
+        return service
+
+    yield start
+    for service in made:
+        service.discard()
+
+
+def said(space):
+    return statuses(space, SOURCE, 0).get(0, [])
+
+
+def wait_for_state(space, state, service, times=1):
+    def reached():
+        told = [s.state for s in said(space)]
+        return [s for n, s in enumerate(told) if n == 0 or told[n - 1] != s].count(state) >= times
+
+    wait_until(reached, 40, f"{times} times {state}", [service])
+
+
+def published(space):
+    return Counter((t.symbol, t.trade_id, t.event_time, t.price, t.size) for t in trades(space, SOURCE))
+
+
+def sent(venue):
+    wanted = {symbol.replace("/", "-"): symbol for symbol in SYMBOLS}
+    return Counter(
+        (wanted[e["symbol"]], str(e["trade_id"]), e["t"] * 1000, e["p"], e["v"])
+        for e in venue.ledger()
+        if e["times"] and e["symbol"] in wanted
+    )
+
+
+def test_everything_streamed_is_published_and_an_outage_is_told(space, venue, producer):
+    service = producer()
+    wait_for_state(space, "live", service)
+    wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", [service])
+    venue.fault("drop", seconds=1)
+    wait_for_state(space, "live", service, 2)
+    wait_until(lambda: count(space, TRADES) > 60, 20, "trades after the outage", [service])
+    venue.fault("repeat", seconds=1)
+    wait_until(lambda: venue.summary()["repeats_sent"] > 10, 20, "repeats", [service])
+    venue.fault("pause", seconds=60)
+    wait_until(lambda: count(space, TRADES) >= sum(sent(venue).values()), 20, "everything sent to be published", [service])
+    assert service.stop() == 0
+    assert published(space) == sent(venue)
+    series = said(space)
+    assert {s.ids for s in series} == {"none"}
+    assert all("no gap proof" in s.reason for s in series if s.state == "live")
+    down = [s for s in series if s.state == "down"]
+    assert down
+    first = {t.good_from for t in series if t.state == "live"}
+    assert len(first) == 2
+    lost = [e for e in venue.ledger() if e["symbol"] == "BTC-USD" and e["lost"] and e["t"] * 1000 > min(first)]
+    assert lost
+    assert all(down[0].good_until <= e["t"] * 1000 + 1000 and e["t"] * 1000 < max(first) for e in lost)
+
+
+def test_exchange_without_a_stream_is_asked_and_unknown_symbols_are_refused(space, venue, producer):
+    service = producer(NO_STREAM, CCXT_SYMBOLS="BTC/USD,NO/PE")
+    wait_for_state(space, "live", service)
+    wait_until(lambda: count(space, TRADES) > 60, 20, "some trades", [service])
+    venue.fault("pause", seconds=60)
+    newest = max(e["trade_id"] for e in venue.ledger() if e["symbol"] == "BTC-USD")
+    wait_until(lambda: str(newest) in {t.trade_id for t in trades(space, SOURCE)}, 20, "the newest trade", [service])
+    assert service.stop() == 0
+    numbers = [int(t.trade_id) for t in trades(space, SOURCE)]
+    assert len(numbers) == len(set(numbers)), "a page's repeat was published"
+    assert sorted(numbers) == list(range(min(numbers), newest + 1))
+    refused = {loss.symbol for series in statuses(space, SOURCE).values() for s in series for loss in s.losses}
+    assert refused == {"NO/PE"}
+
+
+def test_days_before_are_loaded_as_candles(space, venue, producer):
+    service = producer(CCXT_SYMBOLS="BTC/USD", CANDLEWICK_BOOTSTRAP_DAYS="1")
+
+    def loaded():
+        results = [r for r in history(space, SOURCE) if r.record == "result"]
+        return results if sum(r.end - r.start for r in results) >= 23 * 3600 * 1_000_000 else None
+
+    results = wait_until(loaded, 40, "a day", [service])
+    assert service.stop() == 0
+    assert {r.outcome for r in results} == {"complete"}
+    candles = [r for r in history(space, SOURCE) if r.record == "candle"]
+    assert len(candles) > 1000
+    assert len({c.start for c in candles}) == len(candles)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"CCXT_EXCHANGE": ""}, {"CCXT_EXCHANGE": "no-such-place"}, {"CCXT_SYMBOLS": ""}, {"CCXT_OPTIONS": "[]"}]
+)
+def test_wrong_settings_end_it_with_status_two_and_one_line(tmp_path, settings):
+    pytest.importorskip("ccxt", reason="the extra ccxt is not installed")
+    good = {
+        "CCXT_EXCHANGE": "kraken",
+        "CCXT_SYMBOLS": "BTC/USD",
+        "CANDLEWICK_KAFKA": "127.0.0.1:1",
+        "CANDLEWICK_REGISTRY": "http://127.0.0.1:1",
+    }
+    service = Service("producer", {**good, **settings}, tmp_path, "ccxt").start()
+    wait_until(lambda: not service.running, 20, "its end")
+    assert service.stop() == 2
+    (line,) = service.log.read_text().splitlines()
+    assert json.loads(line)["event"] == "settings.refused"
