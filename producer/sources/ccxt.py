@@ -124,7 +124,7 @@ class Ccxt:
             if trade.symbol not in self._wanted:
                 raise RemoteError("unwanted_symbol", "a symbol that was not asked for", trade.symbol)
         except RemoteError as error:
-            return Refused(json.dumps(element).encode(), error)
+            return Refused(_text(element), error)
         if self._began_us is not None and trade.event_time < self._began_us - BEFORE_US:
             return Ignored("before_start")
         if trade.trade_id is None:
@@ -135,6 +135,13 @@ class Ccxt:
                 return Repeated(trade.symbol, trade.kind)
             seen.add((trade.symbol, trade.trade_id))
         return Repeated(trade.symbol, trade.kind) if self._memory.is_repeat(content) else trade
+
+
+def _text(element: Any) -> bytes:
+    try:
+        return json.dumps(element).encode()
+    except RecursionError:
+        return b'"an element nested too deeply to be written"'
 
 
 def _trade(source: str, element: Any, now_us: int) -> Trade:
