@@ -4,48 +4,38 @@ Each quote the venue sent is published, was a repeat of a subscription's beginni
 """
 
 import json
-import subprocess
-import sys
+import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import requests
 
-from schemas.topics import FEED_STATUS, QUOTES
-from tests.support.published import corner, count, dead_letters, messages, quotes, statuses, trades
+from schemas.records import series_of
+from schemas.topics import FEED_STATUS, HISTORY, QUOTES
+from tests.support.gaps import a_gap, tell
+from tests.support.published import corner, count, dead_letters, history, messages, quotes, statuses, trades
 from tests.support.services import Service, wait_until
+from tests.support.venue import Venue
 
 pytestmark = pytest.mark.integration
 S = 1_000_000
+M = 60 * S
 MARKER = "marker-4711"
 
 
-class Venue:
+class Ig(Venue):
     """A simulated IG and its control."""
 
     def __init__(self, *arguments):
-        command = [sys.executable, "-m", "deploy.simulator.ig", "--keepalive-ms", "500", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.ready = json.loads(self.process.stdout.readline())
-
-    def fault(self, kind, **options):
-        answer = requests.post(f"{self.ready['ctl']}/fault", json={"kind": kind, **options}, timeout=10)
-        assert answer.ok, answer.text
-
-    def summary(self):
-        return requests.get(f"{self.ready['ctl']}/summary", timeout=10).json()
+        super().__init__("deploy.simulator.ig", "--seed", "7", "--keepalive-ms", "500", *arguments)
 
     def requests(self, what):
         found = requests.get(f"{self.ready['ctl']}/requests", timeout=10).json()["requests"]
         return [r for r in found if r["what"] == what]
 
     def ledger(self, kind="price"):
-        entries = requests.get(f"{self.ready['ctl']}/ledger", timeout=10).json()["entries"]
-        return [e for e in entries if e["kind"] == kind]
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait(timeout=10)
+        return [e for e in super().ledger() if e["kind"] == kind]
 
 
 @pytest.fixture
@@ -59,7 +49,7 @@ def make_venue():
     made = []
 
     def start(*arguments):
-        made.append(Venue("--seed", "7", *arguments))
+        made.append(Ig(*arguments))
         return made[-1]
 
     yield start
@@ -301,6 +291,65 @@ def test_wrong_password_is_refused_slowly_and_no_secret_is_anywhere(space, make_
     tokens = [f"{service.log.read_text()}", *pages]
     assert service.stop() == 0
     tokens.append(service.log.read_text())
-    tokens += [str((m.key(), m.value(), m.headers())) for topic in (FEED_STATUS, QUOTES) for m in messages(space, topic)]
+    tokens += [str((m.key(), m.value(), m.headers())) for topic in (FEED_STATUS, QUOTES, HISTORY) for m in messages(space, topic)]
     tokens += [str(letter) for letter in dead_letters(space, "ig")]
     assert not [text for text in tokens if MARKER in text or "CST-" in text or venue.ready["account"] in text]
+
+
+def a_quote_gap(symbol, from_us, to_us):
+    gap = a_gap("ig", symbol, "feed_down", from_us, to_us)
+    series = series_of("ig", symbol, "mid")
+    return replace(gap, gap_id=f"{series}|feed_down|{from_us}", series=series, price="mid")
+
+
+def price_requests(venue):
+    return [r["query"] for r in venue.requests("rest") if r["page"].startswith("/prices/")]
+
+
+def minutes_of(query):
+    times = [time.strptime(query[name], "%Y-%m-%dT%H:%M:%S") for name in ("from", "to")]
+    return round((time.mktime(times[1]) - time.mktime(times[0])) / 60)
+
+
+def test_past_is_loaded_and_gaps_are_filled_while_points_last_and_then_nothing_is_asked(
+    space, make_venue, make_producer, tmp_path
+):
+    venue = make_venue()
+    epics = venue.ready["symbols"][:2]
+    kept = tmp_path / "points.json"
+    settings = {
+        "IG_EPICS": ",".join(epics),
+        "CANDLEWICK_BOOTSTRAP_DAYS": "1",
+        "IG_BOOTSTRAP_POINTS": "60",
+        "IG_POINTS_FILE": str(kept),
+        "IG_SCALES": f"{epics[1]}=10000",
+    }
+    service = make_producer(venue, **settings)
+    results = lambda: {r.gap_id: r for r in history(space, "ig") if r.record == "result"}  # noqa: E731 - asked again and again
+    wait_until(lambda: count(space, HISTORY) >= 60 and None in results(), 30, "the bootstrap", [service])
+    asked = [minutes_of(query) for query in price_requests(venue)]
+    assert asked[0] == 1, "the smallest request goes first"
+    assert 58 <= sum(asked) <= 60
+    before = [r for r in history(space, "ig") if r.record == "candle"]
+    assert {(r.price, r.origin, r.approximate, r.volume) for r in before} == {("mid", "bootstrap", True, None)}
+    assert all(0 < r.low <= min(r.open, r.close) <= max(r.open, r.close) <= r.high < 10 for r in before), "not in points"
+
+    at = time.time_ns() // 1000 // M * M - 300 * M
+    gap = a_quote_gap(epics[0], at + 15 * S, at + 5 * M)
+    tell(space, gap)
+    wait_until(lambda: gap.gap_id in results(), 30, "an answer", [service])
+    filled = [r for r in history(space, "ig") if r.gap_id == gap.gap_id]
+    assert [r.record for r in filled] == ["candle"] * 5 + ["result"]
+    assert (filled[-1].outcome, filled[-1].start, filled[-1].end) == ("complete", gap.from_time, gap.to_time)
+
+    venue.fault("allowance", times=0)
+    for n in range(1, 4):
+        tell(space, a_quote_gap(epics[n % 2], at + n * 10 * M, at + (n * 10 + 2) * M))
+    answers = wait_until(lambda: len(found := results()) >= 5 and found, 30, "refusals", [service])
+    refused = [r for r in answers.values() if r.outcome == "refused"]
+    assert len(refused) == 3
+    assert {r.reason for r in refused} == {"the account's weekly points are spent"}
+    assert {r.retry_at for r in refused} == {None}, "points come back in a week, and no gap waits that long"
+    assert len(price_requests(venue)) == len(asked) + 2, "IG was asked again although nothing is left"
+    assert service.stop() == 0
+    assert json.loads(kept.read_text())["remaining"] == 0
