@@ -57,6 +57,7 @@ class Work:
 
     rows: list[Row] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
+    records: int = 0
     newest_us: int | None = None
 
 
@@ -88,7 +89,7 @@ class Mapper:
         for message in messages:
             by_topic.setdefault(str(message.topic()), []).append(message)
         decoded = [(batch, self._decode(topic, batch)) for topic, batch in by_topic.items()]
-        work = Work()
+        work = Work(records=sum(len(batch) for batch, _ in decoded))
         for batch, records in decoded:
             for message, record in zip(batch, records, strict=True):
                 if isinstance(record, WireError):

@@ -32,21 +32,22 @@ RECONNECT_S = 1.0
 """Constant, without limit: the driver's exponential default comes back 11 s late after a 20 s outage."""
 
 
-class _Losses(HostStateListener):  # type: ignore[misc] # the driver has no types
-    """Counts the nodes that went away."""
+class _Nodes(HostStateListener):  # type: ignore[misc] # the driver has no types
+    """Counts the nodes that went away and those that came back."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.lost = self.back = 0
 
-    def on_up(self, host: Any) -> None: ...
+    def on_up(self, host: Any) -> None:
+        self.back += 1
 
     def on_down(self, host: Any) -> None:
-        self.count += 1
+        self.lost += 1
 
     def on_add(self, host: Any) -> None: ...
 
     def on_remove(self, host: Any) -> None:
-        self.count += 1
+        self.lost += 1
 
 
 Failure = tuple[Batch, BaseException]
@@ -82,8 +83,8 @@ class Store:
         self._inserts: dict[str, tuple[Any, tuple[Packer, ...]]] = {}
         self._overrides: Any = None
         self._slots = Semaphore(IN_FLIGHT)
-        self._losses = _Losses()
-        cluster.register_listener(self._losses)
+        self._nodes = _Nodes()
+        cluster.register_listener(self._nodes)
 
     @classmethod
     def connect(cls, address: str, keyspace: str) -> Store:
@@ -152,7 +153,12 @@ class Store:
     @property
     def losses(self) -> int:
         """How often a node has gone away; what it acknowledged shortly before may be gone too."""
-        return self._losses.count
+        return self._nodes.lost
+
+    @property
+    def returns(self) -> int:
+        """How often a node has come back; a write that was refused before is worth another try at once."""
+        return self._nodes.back
 
     def begin(self, batches: Iterable[Batch], now_us: int) -> Flight:
         """Hand `batches` to the driver and return while they fly; `now_us` (UTC) sets the remaining lives."""

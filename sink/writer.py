@@ -19,6 +19,7 @@ from sink.dead_letters import DeadLetters
 from sink.errors import FatalError, StoppedError
 from sink.mapping import Poison, Work
 from sink.offsets import Span
+from sink.poison import PoisonLimit
 from sink.retention import VERSIONS, variable_of
 from sink.retry import Verdict
 from sink.rows import TOO_FAR_AHEAD
@@ -61,6 +62,7 @@ class Writer:
         self._paused = False
         self._stop_s: float | None = None
         self._expired_said: set[tuple[str, object]] = set()
+        self._limit = PoisonLimit()
         self.node_lost = False
         """Whether a write failed with its connection: what the node acknowledged before may be gone. For the reader to reset."""
         self.alive_s = time.monotonic()
@@ -82,22 +84,26 @@ class Writer:
         """Wait until everything is acknowledged, the dead letters too, and note its spans as done.
 
         Raises:
-            FatalError: no waiting helps.
+            FatalError: no waiting helps, or too much was refused (see `sink.poison`).
             StoppedError: asked to stop while the store did not answer.
         """
         refused = self._acknowledged(underway.batches, underway.flight)
         self._t.write_seconds.observe(time.monotonic() - underway.began_s)
         if underway.work.newest_us is not None:
             self._t.lag_seconds.observe(max(0.0, (_now_us() - underway.work.newest_us) / 1e6))
-        self._bury([*underway.work.poison, *refused])
+        buried = self._bury([*underway.work.poison, *refused])
         now_us = _now_us()
         for span in underway.spans:
             underway.lane.offsets.done(span, now_us)
+        flood = self._limit.exceeded(underway.work.records, buried, time.monotonic())
+        if flood is not None:
+            raise FatalError(f"{flood}: no accident of single records; the newest dead letters' headers say what is wrong")
 
     def _acknowledged(self, batches: list[Batch], flight: Flight) -> list[Poison]:
         # Waits, and writes again, until every row is acknowledged or refused; returns the refused.
         guilty: list[Poison] = []
         attempt = 0
+        returns = self._store.returns
         while batches:
             self._t.inflight.set(len(batches))
             failed = flight.wait()
@@ -119,11 +125,12 @@ class Writer:
                         raise error
             if waiting is not None:
                 self._t.cassandra_up.set(0)
-                self.wait(attempt, type(waiting).__name__, waiting)
+                self.wait(attempt, type(waiting).__name__, waiting, returns)
                 attempt += 1
             elif not failed:
                 self._t.cassandra_up.set(1)
             if batches:
+                returns = self._store.returns
                 flight = self._store.begin(batches, _now_us())
         self._t.inflight.set(0)
         self.resume()
@@ -135,8 +142,15 @@ class Writer:
             if id(batch) not in missed:
                 self._t.rows.labels(batch[0].table).inc(len(batch))
 
-    def wait(self, attempt: int, reason: str, error: BaseException) -> None:
-        """Pause reading and wait before try number `attempt` + 1, staying in the group; raises StoppedError as `land` does."""
+    def wait(self, attempt: int, reason: str, error: BaseException, returns: int | None = None) -> None:
+        """Pause reading and wait before try number `attempt` + 1, staying in the group; raises StoppedError as `land` does.
+
+        Args:
+            attempt: 0 after the first failure; the wait grows with it.
+            reason: a short stable word for the metric.
+            error: what went wrong, for the log.
+            returns: the store's at the last try; where a node comes back after it, another try is worth it at once.
+        """
         self._t.retries.labels(reason).inc()
         if not self._paused:
             self._paused = True
@@ -145,7 +159,7 @@ class Writer:
                 lane.pause()
             _log.warning("writing.paused", reason=reason, error=str(error)[:300])
         until = time.monotonic() + retry.delay_s(attempt, random.random())  # noqa: S311 - jitter
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and returns in (None, self._store.returns):
             if self._stop_s is not None and time.monotonic() > self._stop_s + DRAIN_S:
                 raise StoppedError(f"asked to stop while waiting for {reason}; what is unwritten will be read again")
             for lane in self._lanes:
@@ -161,7 +175,7 @@ class Writer:
             self._t.paused.set(0)
             _log.info("writing.resumed")
 
-    def _bury(self, poison: list[Poison]) -> None:
+    def _bury(self, poison: list[Poison]) -> int:
         letters: dict[int, Poison] = {}
         for p in poison:
             if p.judged:
@@ -179,6 +193,7 @@ class Writer:
                 self._t.refused_ahead.inc()
             m = p.message
             _log.warning("dead_letter.written", reason=p.reason, topic=m.topic(), partition=m.partition(), offset=m.offset())
+        return len(letters)
 
     def _say_expired(self, expired: list[Row]) -> None:
         for row in expired:

@@ -72,9 +72,10 @@ def test_law_9_shuffled_and_repeated_records_leave_the_same_tables(corner, make_
     shuffled = records + chance.sample(records, 500)
     chance.shuffle(shuffled)
     other.write(shuffled)
-    for table in ("candles_1m", "gaps", "trades", "quotes", "latest"):
+    for table in ("candles_1m", "candle_versions", "gaps", "trades", "quotes", "latest"):
         assert other.feed.rows(table) == corner.feed.rows(table), table
     assert len(corner.feed.rows("candles_1m")) == 15
+    assert len(corner.feed.rows("candle_versions")) == 30, "the final and the revised one of each"
     assert len(corner.feed.rows("trades")) == 2000
     assert {r[0] for r in corner.feed.rows("candles_1m", "version")} == {105}
     assert corner.feed.rows("series_list", "series, active") == [("sim:X", True)]
@@ -105,10 +106,11 @@ def test_a_row_that_would_expire_at_once_is_said_once_with_the_remedy(corner):
 
 
 def test_a_retention_of_nothing_keeps_for_ever(make_corner):
-    corner = make_corner(RETENTION_1m="0", RETENTION_TRADES="0")
+    corner = make_corner(RETENTION_1m="0", RETENTION_TRADES="0", RETENTION_CANDLE_VERSIONS="0")
     corner.write([a_candle(NOW - 4000 * DAY, 1), a_trade(1, NOW - 4000 * DAY)])
     assert corner.feed.rows("candles_1m", "TTL(close)") == [(None,)]
     assert corner.feed.rows("trades", "TTL(price)") == [(None,)]
+    assert corner.feed.rows("candle_versions", "TTL(close)") == [(None,)]
 
 
 def test_bad_candles_become_dead_letters_and_their_neighbours_rows(corner):
@@ -160,16 +162,6 @@ def test_feed_status_is_one_row_a_source_and_one_a_change(corner):
     assert [r[0] for r in corner.feed.rows("feed_status_log", "state")] == ["down", "live", "live"]
 
 
-def test_an_override_of_one_series_applies_to_what_is_written_from_then_on(make_corner):
-    corner = make_corner()
-    corner.sink.stop()
-    insert = "INSERT INTO {}.retention (series, timeframe, ttl_seconds) VALUES ('sim:kept', '1m', 0)"
-    corner.feed.session.execute(insert.format(corner.space.keyspace))
-    corner.sink.start()
-    corner.write([a_candle(NOW - 60 * DAY, 1, series="sim:kept")])
-    assert corner.feed.rows("candles_1m", "series, TTL(close)") == [("sim:kept", None)]
-
-
 def test_law_8_resume_a_sink_killed_in_the_middle_leaves_every_row(make_corner):
     corner = make_corner(COMMIT_LAG_S="2")
     trades = [a_trade(n, NOW - n * 500, symbol=f"S{n % 5}") for n in range(30_000)]
@@ -184,18 +176,43 @@ def test_law_8_resume_a_sink_killed_in_the_middle_leaves_every_row(make_corner):
     assert corner.sink.stop() == 0
 
 
-def test_two_sinks_share_the_work_and_one_that_dies_is_replaced(make_corner, tmp_path):
-    corner = make_corner()
-    corner.write([a_trade(n, NOW, symbol=f"S{n % 9}") for n in range(200)])
-    second = Service("sink", corner.space.env, tmp_path).start()
+def test_law_8_9_sinks_that_come_drain_and_die_under_load_leave_every_row_once(make_corner, tmp_path):
+    corner = make_corner(COMMIT_LAG_S="1")
+    trades = [a_trade(n, NOW - n, symbol=f"S{n % 9}") for n in range(6000)]
+    candles = [a_candle(NOW - n * MINUTE, 9, series=f"sim:S{n % 9}") for n in range(600)]
+    portions = [[*trades[n::4], *candles[n::4]] for n in range(4)]
+    second = Service("sink", corner.space.env, tmp_path)
     try:
-        wait_until(lambda: "partitions.assigned" in second.tail(), 60, "a share for the second sink", [corner.sink, second])
-        corner.feed.send([a_trade(n, NOW, symbol=f"S{n % 9}") for n in range(200, 4000)])
-        second.kill()
+        corner.write(portions[0])
+        for number, end in enumerate((second.stop, second.kill), start=1):
+            before = second.tail(1000).count("partitions.assigned")
+            second.start()
+            wait_until(
+                lambda seen=before: second.tail(1000).count("partitions.assigned") > seen, 60, "a share", [corner.sink, second]
+            )
+            corner.feed.send(portions[number])
+            assert end() in (0, None)
+        corner.feed.send(portions[3])
         corner.feed.wait([corner.sink])
     finally:
         second.discard()
-    assert len(corner.feed.rows("trades", "event_us")) == 4000
+    assert corner.feed.rows("trades", "instrument, event_us, trade_key") == sorted(
+        (f"sim:S{n % 9}", trade.event_time, trade.trade_id) for n, trade in enumerate(trades)
+    )
+    assert len(corner.feed.rows("candles_1m", "start")) == len(corner.feed.rows("candle_versions", "start")) == len(candles)
+    assert corner.sink.stop() == 0
+
+
+def test_a_flood_of_bad_candles_ends_the_sink_and_keeps_each_as_a_dead_letter(make_corner):
+    corner = make_corner()
+    good = corner.feed.encoded(a_candle(NOW, 1))
+    for _ in range(150):
+        corner.feed.produce("candles-1m", good[:-9], b"sim:X")
+    corner.feed.flush()
+    wait_until(lambda: not corner.sink.running, 60, "the end")
+    assert corner.sink.stop() == 1
+    assert "of the last minute were refused" in corner.sink.tail()
+    assert len(corner.feed.dead_letters(150)) == 150
 
 
 @pytest.mark.parametrize(
