@@ -25,6 +25,7 @@ from producer.lease import Lease
 from producer.liveness import Liveness
 from producer.providers import Provider
 from producer.publisher import Publisher
+from producer.roster import Roster
 from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
@@ -72,9 +73,10 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
     inbox = Inbox()
     intake = Intake(source, epoch, publisher, counts)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
+    feed = Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note)
     loop = FeedLoop(
         source,
-        Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note),
+        feed,
         publisher,
         inbox,
         counts,
@@ -82,6 +84,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
         care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider))),
         guard=Guard(lease, epoch, lambda: _newest(settings, source.name)),
+        roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
         chores=[] if history is None else [_fetched(history, intake, inbox)],
     )
@@ -98,6 +101,19 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
 
 def _fetched(history: History, intake: Intake, inbox: Inbox) -> Chore:
     return lambda: history.step(lambda trade, stored: intake.fetched(replace(trade, receive_time=inbox.now_us()), stored))
+
+
+def _roster(settings: Settings, provider: Provider, feed: Feed, counts: Counts, history: History | None) -> Roster | None:
+    if settings.symbols_file is None:
+        return None
+
+    def changed(symbols: tuple[str, ...]) -> None:
+        for gone in counts.last_record_us.keys() - set(symbols):
+            del counts.last_record_us[gone]
+        if history is not None:
+            history.want(symbols)
+
+    return Roster(provider.source, feed, settings.symbols_file, provider.most_symbols, changed)
 
 
 def _newest(settings: Settings, source: str) -> int | None:
@@ -125,6 +141,7 @@ def _history(
         back_us=settings.bootstrap_days * DAY,
         counts=counts.history,
         options=settings.kafka_options,
+        exact=provider.exact,
     )
 
 

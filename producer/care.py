@@ -41,6 +41,8 @@ class Care:
         self._liveness = liveness
         self._sent_s = self._pinged_s = 0.0
         self._barrier_s: float | None = None
+        self._barrier = BARRIER
+        self._rounds = 0
         self._all_sent = False
 
     def opened(self, now_s: float) -> None:
@@ -48,6 +50,16 @@ class Care:
         self._liveness.connected(now_s)
         self._sent_s = float("-inf")
         self._pinged_s = now_s
+        self._rounds = 0
+        self._begin_round()
+
+    def again(self) -> None:
+        """The source has more to say: what was proved before stays, and the next proof waits for the new barrier's answer."""
+        self._rounds += 1
+        self._begin_round()
+
+    def _begin_round(self) -> None:
+        self._barrier = BARRIER + b"-%d" % self._rounds if self._rounds else BARRIER
         self._barrier_s = None
         self._all_sent = False
 
@@ -65,7 +77,7 @@ class Care:
             if len(texts) < BURST:
                 self._all_sent = True
                 self._barrier_s = now_s
-                pings = (BARRIER,)
+                pings = (self._barrier,)
         if now_s - self._pinged_s >= min(PING_S, self._liveness.transport_s / 3):
             self._pinged_s = now_s
             pings = (*pings, b"")
@@ -73,7 +85,7 @@ class Care:
 
     def is_proved_by_pong(self, payload: bytes, *, was_stale: bool) -> bool:
         """Tell whether a pong shows the feed to be good. One found stale answered pings all the time: never that one."""
-        return payload == BARRIER and self._barrier_s is not None and not was_stale
+        return payload == self._barrier and self._barrier_s is not None and not was_stale
 
     def is_proved_by_frame(self, now_s: float, *, was_stale: bool) -> bool:
         """Tell whether a frame of the provider shows the feed to be good: where no pong will, or none has come in time."""

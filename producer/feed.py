@@ -16,6 +16,7 @@ from producer.inbox import Inbox, Item
 from producer.intake import Intake
 from producer.liveness import Verdict
 from producer.publisher import Publisher
+from producer.roster import Roster
 from producer.sources.protocol import Source
 from producer.status import GOOD, Feed, good_until_at_close
 from producer.telemetry import Counts
@@ -47,6 +48,7 @@ class FeedLoop:
         dialer: Dialer,
         care: Care,
         guard: Guard,
+        roster: Roster | None,
         stop: Event,
         chores: Sequence[Chore] = (),
     ) -> None:
@@ -60,6 +62,7 @@ class FeedLoop:
         self._dialer = dialer
         self._care = care
         self._guard = guard
+        self._roster = roster
         self._stop = stop
         self._chores = chores
         self._good_s = 0.0
@@ -90,6 +93,9 @@ class FeedLoop:
             for chore in self._chores:
                 busy |= chore()
             self._publisher.poll()
+            if self._roster is not None and self._roster.follow(self._inbox.now_us()):
+                self._care.again()
+                self._herald.say(symbols=True)
             self._look_after_link(idle=item is None)
             if self._feed.refusing(self._source.refused_symbols(), self._inbox.now_us()):
                 self._herald.say(symbols=True)
@@ -124,7 +130,11 @@ class FeedLoop:
             self._now_good(item)
 
     def _now_good(self, item: Item) -> None:
-        if self._feed.state in GOOD or self._dialer.is_killed:
+        if self._dialer.is_killed:
+            return
+        if self._feed.state in GOOD:
+            if self._feed.joined(item.receive_us):
+                self._herald.say(symbols=True)
             return
         self._feed.good(item.receive_us)
         self._good_s = item.at_s

@@ -49,6 +49,8 @@ class Feed:
     ids: IdOrder = "none"
     note: str = ""
     _refused_from: dict[str, int] = field(default_factory=dict)
+    _joining: set[str] = field(default_factory=set)
+    _joined_at: dict[str, int] = field(default_factory=dict)
 
     def trying(self, attempts: int, why: str) -> None:
         """Note an attempt to connect. It changes no state: while down, the feed stays down, so that an outage has one cause."""
@@ -60,6 +62,22 @@ class Feed:
         self.state, self.reason, self.since = "live", self.note, at_us
         self.good_from, self.good_until = at_us, None
         self.attempts = 0
+        self._joining.clear()
+        self._joined_at.clear()
+
+    def symbols_changed(self, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+        """Other symbols are wanted: a new one is named once it is known to be delivered, one that is gone never again."""
+        self._joining = (self._joining | set(added)).difference(removed)
+        for symbol in removed:
+            self._joined_at.pop(symbol, None)
+
+    def joined(self, at_us: int) -> bool:
+        """Those added to a good feed are delivered from `at_us` on; return whether that is news."""
+        for symbol in self._joining:
+            self._joined_at[symbol] = at_us
+        news = bool(self._joining)
+        self._joining.clear()
+        return news
 
     def bad(self, state: FeedState, until_us: int, now_us: int, reason: str) -> bool:
         """The feed does not deliver; return whether that is news.
@@ -88,8 +106,11 @@ class Feed:
         return True
 
     def served(self, wanted: Wanted) -> tuple[Served, ...]:
-        """Return the entries of `wanted`; a refused one is not known to be good."""
-        return tuple(Served(s, kind, None if s in self._refused_from else self.good_from) for s, kind in wanted)
+        """Return the entries of `wanted`; a refused one is not known to be good, one just added is not named yet."""
+        return tuple(Served(s, kind, self._good_from_of(s)) for s, kind in wanted if s not in self._joining)
+
+    def _good_from_of(self, symbol: str) -> int | None:
+        return None if symbol in self._refused_from else self._joined_at.get(symbol, self.good_from)
 
     def refusals(self, wanted: Wanted, now_us: int) -> tuple[Loss, ...]:
         """Return the losses of those that are refused, each from its beginning, so that they may be said again and again."""

@@ -14,6 +14,7 @@ import orjson
 from producer.errors import RemoteError
 from producer.repeats import FrameMemory
 from producer.sources.protocol import Heartbeat, Ignored, Refused, Repeated, SourceEvent, VenueError
+from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Trade
 from schemas.timeframes import DAY, SECOND
 
@@ -33,10 +34,8 @@ class Finnhub:
 
     def __init__(self, symbols: tuple[str, ...], name: str = "finnhub") -> None:
         self.name = name
-        self.symbols = symbols
-        self._wanted = frozenset(symbols)
+        self._wanted = Wanted(symbols)
         self._memory = FrameMemory()  # outlives connections: a reconnect may bring the last frame again
-        self._unsent: list[str] = []
         self._suspects: list[str] = []
 
     def kind(self, symbol: str) -> Literal["trades", "quotes"]:
@@ -45,13 +44,22 @@ class Finnhub:
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: every subscription is to be sent again, and every suspicion is void."""
-        self._unsent = list(self.symbols)
+        self._wanted.connected()
         self._suspects = []
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The wanted symbols, in order."""
+        return self._wanted.symbols
+
+    def want(self, symbols: tuple[str, ...]) -> None:
+        """Want these symbols from now on."""
+        self._wanted.want(symbols)
+        self._suspects = [s for s in self._suspects if s in self._wanted]
+
     def frames_to_send(self, limit: int) -> list[str]:
-        """Return the next `limit` subscriptions. Finnhub acknowledges none of them."""
-        batch, self._unsent = self._unsent[:limit], self._unsent[limit:]
-        return [json.dumps({"type": "subscribe", "symbol": symbol}) for symbol in batch]
+        """Return the next `limit` subscriptions and their ends. Finnhub acknowledges none of them."""
+        return [json.dumps({"type": verb, "symbol": symbol}) for verb, symbol in self._wanted.take(limit)]
 
     def refused_symbols(self) -> frozenset[str]:
         """Return the symbols that "too many symbols" seems to have meant and that have not ticked since."""
@@ -87,7 +95,7 @@ class Finnhub:
     def _complaint(self, message: object) -> VenueError:
         text = message[:MAX_TEXT] if type(message) is str else "an error without a text"
         if _TOO_MANY in text.lower():
-            sent = self.symbols[: len(self.symbols) - len(self._unsent)]
+            sent = self._wanted.sent
             # The n-th complaint means one of the last n sent; after all have come, the last n it is.
             self._suspects = list(sent[len(sent) - min(len(self._suspects) + 1, len(sent)) :])
         return VenueError(text)
@@ -106,6 +114,8 @@ class Finnhub:
         try:
             trade = _trade(self.name, element, now_us)
             if trade.symbol not in self._wanted:
+                if self._wanted.has_left(trade.symbol):
+                    return Ignored("unsubscribed")
                 raise RemoteError("unwanted_symbol", "a symbol that was not subscribed", trade.symbol)
         except RemoteError as error:
             return Refused(_text(element), error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from producer.errors import RemoteError
 from schemas.records import IdOrder, Loss, Quote, Trade, TradeKind
@@ -52,13 +52,16 @@ the next status of the symbol's partition."""
 class Source(Protocol):
     """One provider's protocol. Records carry epoch 0 and sequence 0: numbering is the caller's.
 
-    ``name`` is the first part of every series; ``symbols`` are the wanted ones, in order; ``ids`` says what the venue's trade ids
+    ``name`` is the first part of every series; ``ids`` says what the venue's trade ids
     promise: only contiguous ids prove gaps.
     """
 
     name: str
-    symbols: tuple[str, ...]
     ids: IdOrder
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The wanted symbols."""
 
     def kind(self, symbol: str) -> Literal["trades", "quotes"]:
         """Return what is delivered for a wanted symbol."""
@@ -86,3 +89,14 @@ class Source(Protocol):
 
     def admits(self, trade: Trade) -> bool:
         """Tell whether a trade fetched after the fact is new, and remember it; False: it had come by the stream or before."""
+
+
+@runtime_checkable
+class ChangingSource(Source, Protocol):
+    """A source whose symbols can change while it is connected; `producer.sources.wanted` keeps the books for it."""
+
+    def want(self, symbols: tuple[str, ...]) -> None:
+        """Want these from now on: ``symbols`` changes at once, the frames that say so come from `frames_to_send`.
+
+        What the provider still sends for a symbol that was dropped is `Ignored`, not refused.
+        """

@@ -75,3 +75,23 @@ def test_silence_is_told_in_words():
     c = care(1)
     assert c.judge(146.0) == "dead"
     assert (c.silence("dead"), c.silence("stale")) == ("nothing received for 45 s", "no frame of the feed for 150 s")
+
+
+def test_more_subscriptions_have_a_barrier_of_their_own_which_the_older_answer_does_not_pass():
+    c = care(1)
+    assert c.due(100.0).pings == (BARRIER,)
+    c._source.left = ["new"]
+    c.again()
+    assert not c.is_proved_by_pong(BARRIER, was_stale=False)
+    out = c.due(101.0)
+    assert (out.texts, len(out.pings)) == (("new",), 1)
+    assert out.pings[0] != BARRIER
+    assert not c.is_proved_by_pong(BARRIER, was_stale=False)
+    assert c.is_proved_by_pong(out.pings[0], was_stale=False)
+
+
+def test_new_connection_begins_with_the_first_barrier_again():
+    c = care(1)
+    c.again()
+    c.opened(200.0)
+    assert BARRIER in c.due(200.0).pings

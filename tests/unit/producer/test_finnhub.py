@@ -170,3 +170,33 @@ def test_too_many_symbols_makes_the_last_sent_suspect_until_it_ticks():
     assert finnhub.refused_symbols() == {"IC MARKETS:1"}
     finnhub.connected(NOW)
     assert finnhub.refused_symbols() == frozenset()
+
+
+def test_symbols_change_on_an_open_connection():
+    finnhub = source()
+    finnhub.frames_to_send(50)
+    finnhub.want(("TSLA", "AAPL"))
+    assert finnhub.symbols == ("TSLA", "AAPL")
+    frames = [json.loads(text) for text in finnhub.frames_to_send(50)]
+    assert [(f["type"], f["symbol"]) for f in frames] == [
+        *(("unsubscribe", symbol) for symbol in SYMBOLS[1:]),
+        ("subscribe", "AAPL"),
+    ]
+
+
+def test_what_still_comes_for_a_symbol_that_left_is_ignored_and_its_neighbours_are_not():
+    finnhub = source()
+    finnhub.frames_to_send(50)
+    finnhub.want(("TSLA",))
+    events = finnhub.receive(frame(element(s="IC MARKETS:1"), element()), NOW)
+    assert events[0] == Ignored("unsubscribed")
+    assert events[1].symbol == "TSLA"
+
+
+def test_suspicion_of_a_symbol_that_left_is_void():
+    finnhub = source()
+    finnhub.frames_to_send(50)
+    finnhub.receive(b'{"type":"error","msg":"Subscribing to too many symbols"}', NOW)
+    assert finnhub.refused_symbols() == {"OANDA:EUR_USD"}
+    finnhub.want(("TSLA",))
+    assert finnhub.refused_symbols() == frozenset()

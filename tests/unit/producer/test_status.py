@@ -102,3 +102,36 @@ def test_what_a_source_cannot_prove_is_the_reason_while_it_is_good():
     f.good(11 * S)
     status = f.status(NOTHING, 12 * S, None)
     assert (status.state, status.reason, status.ids) == ("live", "no gap proof", "increasing")
+
+
+def both(f):
+    return f.status(NOTHING, 40 * S, (("A", "trades"), ("B", "trades"))).symbols
+
+
+def test_added_symbol_is_named_once_it_is_delivered_and_from_then_on_good():
+    f = feed()
+    f.good(11 * S)
+    f.symbols_changed(("B",), ())
+    assert both(f) == (Served("A", "trades", 11 * S),)
+    assert f.joined(20 * S)
+    assert not f.joined(21 * S)
+    assert both(f) == (Served("A", "trades", 11 * S), Served("B", "trades", 20 * S))
+
+
+def test_after_an_outage_all_are_good_from_the_same_moment():
+    f = feed()
+    f.good(11 * S)
+    f.symbols_changed(("B",), ())
+    f.bad("down", 15 * S, 15 * S, "closed")
+    assert both(f) == (Served("A", "trades", 11 * S),)
+    f.good(30 * S)
+    assert both(f) == (Served("A", "trades", 30 * S), Served("B", "trades", 30 * S))
+
+
+def test_symbol_that_left_and_came_back_begins_anew():
+    f = feed()
+    f.good(11 * S)
+    f.symbols_changed((), ("B",))
+    f.symbols_changed(("B",), ())
+    f.joined(20 * S)
+    assert both(f)[1] == Served("B", "trades", 20 * S)
