@@ -191,6 +191,7 @@ class Flusher:
             await self._publisher.send(outgoing.outputs, self._ownership)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
         if outgoing.records:
+            telemetry.count_coverage(outgoing.records)
             self._published(outgoing.records)
         if with_state:
             self._follow(self._write_state(outgoing))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from schemas.records import Candle, Gap
 
 RECORDS = Counter("candlewick_processor_records_total", "Records taken in.", ["topic"])
 DEAD_LETTERS = Counter("candlewick_processor_dead_letters_total", "Input refused; rises = a producer writes rubbish.", ["reason"])
 LATE = Counter("candlewick_processor_late_total", "Records too old to enter a candle; rises = a source lags.", ["reason"])
 CANDLES = Counter("candlewick_processor_candles_total", "Candles published.", ["state"])
 GAPS = Counter("candlewick_processor_gaps_total", "Gap records published.", ["cause", "state"])
+WINDOW_SECONDS = Counter("candlewick_processor_window_seconds_total", "Time of the 1m windows that became final candles.")
+LOST_SECONDS = Counter(
+    "candlewick_processor_lost_seconds_total", "Of these windows, the time in which the feed was not known to deliver."
+)
 FALLBACKS = Gauge(
     "candlewick_processor_block_fallbacks",
     "Blocks halved since the start, for something in them was damaged; rises = damaged input.",
@@ -43,6 +51,14 @@ EVENT_CLIENTS_DROPPED = Counter(
 LIVE_STRETCH = Gauge(
     "candlewick_processor_live_stretch", "By how much live periods are longer than set; above 1 = over the budget."
 )
+
+
+def count_coverage(published: Iterable[tuple[Candle | Gap, int, bytes]]) -> None:
+    """Count the time and the lost time of 1m candles that are out for the first time after closing."""
+    for record, _, _ in published:
+        if isinstance(record, Candle) and record.timeframe == "1m" and record.state == "final":
+            WINDOW_SECONDS.inc(60)
+            LOST_SECONDS.inc(60 * (1 - record.coverage))
 
 
 class Counters:

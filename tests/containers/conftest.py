@@ -91,7 +91,7 @@ def compose():
         project("build", limit_s=1200)
     began = time.monotonic()
     try:
-        project("up", "--detach", "--wait", "--no-build", "--scale", "processor=3", limit_s=UP_S)
+        project("up", "--detach", "--wait", "--no-build", "--scale", "processor=3", limit_s=600)
         project.up_s = time.monotonic() - began
         yield project
     finally:
