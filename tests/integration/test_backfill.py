@@ -17,12 +17,13 @@ S = 1_000_000
 M = 60 * S
 CANDLES = Topic("candles-1m", Candle, "series", "")
 BUSY = "BINANCE:BTCUSDT"
-FAILURES = {
-    "rest_flap": {"seconds": 3},
-    "rest_cut": {"seconds": 60, "minutes": 122},
-    "rest_refuse": {"seconds": 1.5, "status": 429, "retry_after": 2},
-    "rest_text": {"seconds": 0.5},
-}
+FAILURES = (
+    ("rest_flap", {"seconds": 60}),
+    ("rest_cut", {"seconds": 60, "minutes": 122}),
+    ("rest_refuse", {"seconds": 1.5, "status": 429, "retry_after": 2}),
+    ("rest_refuse", {"seconds": 0.5, "status": 502}),
+    ("rest_text", {"seconds": 0.5}),
+)
 
 
 @pytest.fixture
@@ -53,12 +54,12 @@ def test_gaps_are_filled_through_every_failure_and_nothing_is_asked_twice_after_
     unknown = a_gap("finnhub", "NOT-LISTED", "feed_down", at, at + 3 * M)
     tell(space, unknown)
     told = []
-    for number, (kind, options) in enumerate(FAILURES.items()):
+    for number, (kind, options) in enumerate(FAILURES):
         venue.fault(kind, **options)
         gap = a_gap("finnhub", BUSY, "feed_down", at + number * 10 * M + 15 * S, at + (number * 10 + 5) * M)
         told.append(gap)
         tell(space, gap)
-        wait_until(lambda gap=gap: gap.gap_id in results(space), 30, f"an answer in spite of {kind}", [service])
+        wait_until(lambda gap=gap: gap.gap_id in results(space), 30, f"an answer in spite of {kind} {options}", [service])
         venue.fault(kind, **{**options, "seconds": 0})
     wait_until(lambda: unknown.gap_id in results(space), 20, "an answer for the symbol without data", [service])
     service.kill()
@@ -77,6 +78,7 @@ def test_gaps_are_filled_through_every_failure_and_nothing_is_asked_twice_after_
     assert (refused.outcome, refused.reason, refused.retry_at) == ("refused", "the provider has no data of that time", None)
     said = Counter((q["status"], q["said"]) for q in asked(venue))
     assert said[429, "error"] == 1, "a busy provider was not left alone"
+    assert said[502, "error"] >= 1
     assert said[200, "text"] >= 1
     assert said[200, "no_data"] == 1 + 3
 
