@@ -9,7 +9,6 @@ import orjson
 
 from producer.errors import RemoteError
 
-Kind = Literal["price", "tick", "heartbeat"]
 _KINDS = frozenset({"price", "tick", "scale", "subscribed", "refused", "lost", "overflow", "heartbeat", "alive"})
 _INTEGERS = {"lost": ("count",), "overflow": ("count", "from", "to"), "refused": ("code",)}
 MAX_TEXT = 200
@@ -22,18 +21,14 @@ FIELDS: dict[str, list[str]] = {
 }
 
 
-def subscribe(kind: Kind, epic: str = "") -> str:
-    """Return the wish to subscribe one item."""
-    return json.dumps({"subscribe": kind, "epic": epic})
-
-
-def unsubscribe(kind: Kind, epic: str = "") -> str:
-    """Return the wish to end a subscription."""
-    return json.dumps({"unsubscribe": kind, "epic": epic})
+def wish_for(verb: Literal["subscribe", "unsubscribe"], item: str) -> str:
+    """Return the wish to begin or end a subscription; `item` is the kind, a blank, and the epic."""
+    kind, _, epic = item.partition(" ")
+    return json.dumps({verb: kind, "epic": epic})
 
 
 def wish(text: str) -> tuple[bool, str, str]:
-    """Return what a text of `subscribe` or `unsubscribe` asks for: (is it a subscription, kind, epic)."""
+    """Return what a text of `wish_for` asks for: (is it a subscription, kind, epic)."""
     message = json.loads(text)
     is_subscription = "subscribe" in message
     return is_subscription, message["subscribe" if is_subscription else "unsubscribe"], message["epic"]

@@ -7,7 +7,7 @@ attempt, so that every loss is one outage and every attempt begins with what it 
 from __future__ import annotations
 
 from decimal import Decimal
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -38,7 +38,7 @@ class IgLink:
         number: of the attempt.
         keepalive_ms: silence after which the server is asked to say that it lives.
         refresh_s: how often the tokens are renewed.
-        scaled: the epics whose scale is to be asked for before anything is subscribed; empty: none.
+        scaled: the epics whose scale is to be asked for before anything is subscribed; None: none, now or later.
         secrets: what no text that leaves may hold.
     """
 
@@ -50,7 +50,7 @@ class IgLink:
         *,
         keepalive_ms: int,
         refresh_s: float,
-        scaled: tuple[str, ...],
+        scaled: tuple[str, ...] | None,
         secrets: tuple[str, ...],
     ) -> None:
         self.number = number
@@ -59,11 +59,11 @@ class IgLink:
         self._keepalive_ms = keepalive_ms
         self._refresh_s = refresh_s
         self._scaled = scaled
+        self._is_scaled = scaled is not None
         self._secrets = secrets
         self._handover = Handover(inbox.now_us)
         self._killed = Event()
         self._thread = Thread(target=self._run, name=f"ig-{number}", daemon=True)
-        self._lock = Lock()
         self._items: dict[tuple[str, str], Any] = {}
         self._unanswered: set[tuple[str, str]] = set()
         self._barriers: list[bytes] = []
@@ -81,20 +81,8 @@ class IgLink:
 
     def send(self, text: str) -> bool:
         """Subscribe or unsubscribe an item; False if the session is gone."""
-        is_subscription, kind, epic = frames.wish(text)
-        client = self._client
-        if client is None or self._killed.is_set():
-            return False
-        with self._lock:
-            if is_subscription:
-                item = self._items[kind, epic] = self._subscription(kind, epic)
-                self._unanswered.add((kind, epic))
-            else:
-                item = self._items.pop((kind, epic), None)
-                self._unanswered.discard((kind, epic))
-        if item is not None:
-            (client.subscribe if is_subscription else client.unsubscribe)(item)
-        return True
+        self._handover.note(Note("wish", text=text))
+        return self._client is not None and not self._killed.is_set()
 
     def ping(self, payload: bytes) -> bool:
         """Ask for a pong: at once while the session lives, or, with a payload, when all subscriptions so far are answered."""
@@ -110,15 +98,6 @@ class IgLink:
         """Wait for the thread's end; return whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-    def _subscription(self, kind: str, epic: str) -> Any:
-        mode = "DISTINCT" if kind == "tick" else "MERGE"
-        made = Subscription(mode, [frames.item_of(kind, epic, self._account)], frames.FIELDS[kind])
-        made.setRequestedSnapshot("no" if kind == "tick" else "yes")
-        if kind == "price":
-            made.setDataAdapter("Pricing")
-        made.addListener(ItemListener(self._handover, kind, epic))
-        return made
 
     # The thread.
 
@@ -184,23 +163,56 @@ class IgLink:
         if note.what == "server_error":
             self._heard_us = self._sent_by_us or None
             return ending_of(note.number, note.text, fresh=fresh)
-        if note.what == "ping":
+        if note.what == "wish":
+            self._obey(note.text)
+        elif note.what == "ping":
             if note.payload:
                 self._barriers.append(note.payload)
             elif self._is_connected:
                 self._inbox.put(self.number, "pong")
         else:
             self._answer(note)
-        with self._lock:
-            answered = not self._unanswered
-        while answered and self._barriers:
+        while self._barriers and not self._unanswered:
             self._inbox.put(self.number, "pong", self._barriers.pop(0))
         return None
 
+    def _obey(self, text: str) -> None:
+        is_subscription, kind, epic = frames.wish(text)
+        if not is_subscription:
+            self._unanswered.discard((kind, epic))
+            if (item := self._items.pop((kind, epic), None)) is not None:
+                self._client.unsubscribe(item)
+            return
+        if kind != "heartbeat" and self._is_scaled and epic not in self._scales:
+            self._ask_scale(epic)
+        item = self._items[kind, epic] = self._subscription(kind, epic)
+        self._unanswered.add((kind, epic))
+        self._client.subscribe(item)
+
+    def _ask_scale(self, epic: str) -> None:
+        # Wanted since the session began. Without an answer its prices are refused until the next session asks again.
+        try:
+            self._tell_scales(ask_scales(self._rest, (epic,)))
+        except IgError as error:
+            _log.warning("scale.not_told", epic=epic, reason=str(error), fate=error.fate)
+
+    def _tell_scales(self, scales: dict[str, Decimal]) -> None:
+        self._scales |= scales
+        for epic, divisor in scales.items():
+            self._put(type="scale", epic=epic, divisor=str(divisor))
+
+    def _subscription(self, kind: str, epic: str) -> Any:
+        mode = "DISTINCT" if kind == "tick" else "MERGE"
+        made = Subscription(mode, [frames.item_of(kind, epic, self._account)], frames.FIELDS[kind])
+        made.setRequestedSnapshot("no" if kind == "tick" else "yes")
+        if kind == "price":
+            made.setDataAdapter("Pricing")
+        made.addListener(ItemListener(self._handover, kind, epic))
+        return made
+
     def _answer(self, note: Note) -> None:
         if note.what != "lost":
-            with self._lock:
-                self._unanswered.discard((note.of, note.epic))
+            self._unanswered.discard((note.of, note.epic))
         if note.of == "heartbeat":
             self._heartbeat_item = note.what == "subscribed"
             _log.info("heartbeat.answered", what=note.what, code=note.number)
@@ -219,8 +231,7 @@ class IgLink:
             if not self._is_open:
                 self._is_open = True
                 self._inbox.put(self.number, "opened")
-                for epic, divisor in self._scales.items():
-                    self._put(type="scale", epic=epic, divisor=str(divisor))
+                self._tell_scales(self._scales)
             elif not self._is_connected:
                 _log.info("session.recovered", state=state)
             self._is_connected, self._heard_us = True, None

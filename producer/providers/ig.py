@@ -95,21 +95,16 @@ def build(settings: Settings) -> Provider:
     rest = IgRest(own.url, identifier=secrets[0], password=secrets[1], api_key=secrets[2], account=own.account)
     scales = None if own.scales == "markets" else _scales(own.scales)
     scrubbed = (*secrets, own.account) if own.account else secrets
+    source = Ig(epics, traded=traded, scales=scales, heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS, name=own.source)
     return Provider(
-        source=Ig(
-            epics,
-            traded=traded,
-            scales=scales,
-            heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS,
-            name=own.source,
-        ),
+        source=source,
         connect=lambda inbox, number: IgLink(
             rest,
             inbox,
             number,
             keepalive_ms=own.keepalive_ms,
             refresh_s=own.refresh_s,
-            scaled=epics if scales is None else (),
+            scaled=source.symbols if scales is None else None,
             secrets=scrubbed,
         ),
         most_symbols=MAX_SUBSCRIPTIONS - len(traded),

@@ -15,6 +15,7 @@ from producer.errors import RemoteError
 from producer.ig import frames
 from producer.sources.ig_fields import event_time, number, positive
 from producer.sources.protocol import Heartbeat, Ignored, Refused, SourceEvent, VenueError
+from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Loss, Quote, Trade
 from schemas.timeframes import MINUTE
 
@@ -63,7 +64,7 @@ class Ig:
         self._scales = scales or {}
         self._heartbeat = heartbeat
         self._states = {symbol: _State() for symbol in symbols}
-        self._unsent: list[str] = []
+        self._items = Wanted(self._items_of(symbols))
         self._refused: set[str] = set()
 
     def kind(self, symbol: str) -> Literal["trades", "quotes"]:
@@ -79,14 +80,24 @@ class Ig:
         self._refused.clear()
         for state in self._states.values():
             state.is_ticking = False
-        beat = [frames.subscribe("heartbeat")] if self._heartbeat else []
-        prices = [frames.subscribe("price", symbol) for symbol in self.symbols]
-        self._unsent = [*beat, *prices, *(frames.subscribe("tick", s) for s in self.symbols if s in self._traded)]
+        self._items.connected()
+
+    def want(self, symbols: tuple[str, ...]) -> None:
+        """Want these epics from now on."""
+        self.symbols = symbols
+        self._states = {symbol: self._states.get(symbol) or _State() for symbol in symbols}
+        self._refused.intersection_update(symbols)
+        self._items.want(self._items_of(symbols))
+
+    def _items_of(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        # Each item is subscribed by itself: one bad epic refuses all that come with it.
+        beat = ("heartbeat ",) if self._heartbeat else ()
+        ticks = (f"tick {symbol}" for symbol in symbols if symbol in self._traded)
+        return (*beat, *(f"price {symbol}" for symbol in symbols), *ticks)
 
     def frames_to_send(self, limit: int) -> list[str]:
-        """Return the next `limit` subscriptions, each of one item: one bad epic refuses all that come with it."""
-        batch, self._unsent = self._unsent[:limit], self._unsent[limit:]
-        return batch
+        """Return the next `limit` subscriptions, each of one item, and their ends."""
+        return [frames.wish_for(verb, item) for verb, item in self._items.take(limit)]
 
     def refused_symbols(self) -> frozenset[str]:
         """Return the epics whose prices IG has refused on this connection."""
@@ -113,6 +124,8 @@ class Ig:
         if kind in ("heartbeat", "alive"):
             return [Heartbeat()]
         if epic not in self._states:
+            if self._items.has_left(f"price {epic}"):
+                return [Ignored("unsubscribed")]
             raise RemoteError("unwanted_symbol", "an epic that was not subscribed")
         if kind == "price":
             return self._guarded(frame, lambda: self._price(epic, message, now_us), epic)

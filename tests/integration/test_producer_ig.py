@@ -4,6 +4,7 @@ Each quote the venue sent is published, was a repeat of a subscription's beginni
 """
 
 import json
+import socket
 import time
 from collections import Counter
 from dataclasses import replace
@@ -11,6 +12,8 @@ from dataclasses import replace
 import pytest
 import requests
 
+from producer.ig.rest import IgError, IgRest
+from producer.ig.scales import ask_scales
 from schemas.records import series_of
 from schemas.topics import FEED_STATUS, HISTORY, QUOTES
 from tests.support.gaps import a_gap, tell
@@ -353,3 +356,50 @@ def test_past_is_loaded_and_gaps_are_filled_while_points_last_and_then_nothing_i
     assert len(price_requests(venue)) == len(asked) + 2, "IG was asked again although nothing is left"
     assert service.stop() == 0
     assert json.loads(kept.read_text())["remaining"] == 0
+
+
+def rest_of(venue, **options):
+    good = {"identifier": "simulator", "password": "simulator", "api_key": "simulator"}
+    return IgRest(venue.ready["rest"], **{**good, **options})
+
+
+def fate(call):
+    with pytest.raises(IgError) as caught:
+        call()
+    assert "simulator" not in str(caught.value)
+    return caught.value.fate
+
+
+def test_rest_session_replaces_old_tokens_once_and_tells_errors_apart(make_venue):
+    venue = make_venue()
+    rest = rest_of(venue)
+    first, is_new = rest.login()
+    assert is_new
+    assert rest.login() == (first, False)
+    assert "CST" not in repr(first)
+    venue.fault("invalidate")
+    assert rest.get("/markets", 2, {"epics": "IX.D.FTSE.DAILY.IP"})["marketDetails"][0]["snapshot"]["scalingFactor"] == 1
+    assert venue.summary()["logins"] == 2
+    assert ask_scales(rest, tuple(venue.ready["symbols"]))["CS.D.GBPUSD.CFD.IP"] == 10_000
+    assert fate(lambda: rest.get("/prices/NO.SUCH", 3)) == "absent"
+    venue.fault("allowance", times=0)
+    assert fate(lambda: rest.get("/prices/IX.D.FTSE.DAILY.IP", 3)) == "spent"
+    for code, fates in ((503, "failed"), (403, "busy")):
+        venue.fault("rest", code=code, seconds=60)
+        assert fate(rest.keep_alive) == fates
+    venue.fault("rest", code=403, seconds=0)
+    rest.log_out()
+    assert venue.summary()["logouts"] == 1
+    assert fate(lambda: rest_of(venue, password="other").login()) == "refused"
+    assert fate(lambda: rest_of(venue, api_key="other").login()) == "refused"
+    assert fate(lambda: rest_of(venue, account="NONE1").login()) == "refused"
+    assert rest_of(venue, account=f"{venue.ready['account']}B").login()[0].account == f"{venue.ready['account']}B"
+
+
+def test_rest_address_that_does_not_answer_is_an_ordinary_failure():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    rest = IgRest(address, identifier="word", password="word", api_key="word")
+    with pytest.raises(IgError) as caught:
+        rest.login()
+    assert (caught.value.fate, caught.value.http_status) == ("failed", None)

@@ -133,6 +133,16 @@ def test_each_item_has_a_subscription_of_its_own_and_a_new_connection_begins_ane
     assert [len(ig.frames_to_send(3)), len(ig.frames_to_send(3))] == [3, 1]
 
 
+def test_epics_change_while_connected():
+    ig = source(traded=frozenset({APPLE}))
+    ig.frames_to_send(10)
+    ig.want((APPLE, "NEW"))
+    assert [frames.wish(text) for text in ig.frames_to_send(10)] == [(False, "price", EURUSD), (True, "price", "NEW")]
+    assert ig.symbols == (APPLE, "NEW")
+    assert ig.receive(price(), NOW) == [Ignored("unsubscribed")]
+    assert isinstance(ig.receive(price(epic="NEW"), NOW)[0], Quote)
+
+
 def test_refused_epic_is_named_and_the_others_go_on():
     ig = source()
     (told,) = ig.receive(frames.frame(type="refused", epic=APPLE, of="price", code=21, message="Invalid group"), NOW)
@@ -271,6 +281,6 @@ def test_law_11_totality_any_frame_gives_events_or_a_documented_error(payloads):
 
 def test_frames_are_plain_json():
     assert orjson.loads(price())["fields"]["BIDPRICE1"] == "1.0831"
-    assert frames.wish(frames.unsubscribe("tick", APPLE)) == (False, "tick", APPLE)
+    assert frames.wish(frames.wish_for("unsubscribe", f"tick {APPLE}")) == (False, "tick", APPLE)
     assert frames.item_of("price", EURUSD, "ABC") == f"PRICE:ABC:{EURUSD}"
     assert frames.item_of("tick", EURUSD, "ABC") == f"CHART:{EURUSD}:TICK"
