@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SettingsSourceError
 
+from producer.hours import parse_hours
 from producer.symbols import parse_symbols
 from schemas import environment
 from schemas.topics import DEFAULT_PREFIX
@@ -37,8 +39,16 @@ class Settings(BaseSettings):
     # Our choices: two missed pings and a little; two and a half of Finnhub's 60 s pings; a minute bounds an outage's tail.
     liveness_transport_s: float = Field(45.0, gt=0)
     liveness_feed_s: float = Field(150.0, gt=0)
+    liveness_records_s: float = Field(300.0, gt=0)  # of many symbols; a single quiet one needs a longer one
+    liveness_hours: str | None = None
     backoff_max_s: float = Field(60.0, ge=0.2)
     bootstrap_days: int = Field(30, ge=0, le=365)
+
+    @field_validator("liveness_hours")
+    @classmethod
+    def _are_hours(cls, value: str | None) -> str | None:
+        parse_hours(value or "")
+        return value
 
     @field_validator("metrics_port", "symbols_file", mode="before")
     @classmethod
@@ -106,6 +116,8 @@ def _text_of(name: str, file: Path) -> str:
 def _checked(kind: type[S], prefix: str, given: dict[str, Any]) -> S:
     try:
         return kind(**given)
+    except SettingsSourceError as error:  # no JSON where JSON is asked for; the text names the field, never the value
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         faults = [f"{prefix}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(faults)) from None

@@ -27,7 +27,7 @@ def topics_apply(home: Path, as_json: bool) -> None:
     settings, where = deploy_settings(), targets(home)
     wanted = wanted_topics(settings.topic_prefix, settings.parsed_timeframes(), settings.partitions, settings.replication)
     try:
-        applied = apply(where.kafka, wanted)
+        applied = apply(where.kafka, wanted, settings.kafka_options)
     except TopicsError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -95,7 +95,8 @@ def apply_contract(where: Targets, settings: DeploySettings) -> None:
 
     names = settings.topic_prefix, settings.parsed_timeframes()
     try:
-        kafka_topics.apply(where.kafka, kafka_topics.wanted_topics(*names, settings.partitions, settings.replication))
+        wanted = kafka_topics.wanted_topics(*names, settings.partitions, settings.replication)
+        kafka_topics.apply(where.kafka, wanted, settings.kafka_options)
         subjects.apply(Registry(where.registry), *names)
     except (kafka_topics.TopicsError, RegistryError) as error:
         raise click.ClickException(str(error)) from error

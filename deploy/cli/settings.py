@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from deploy.cli.targets import refuse_unknown_settings
 from schemas import timeframes
@@ -24,6 +24,7 @@ class DeploySettings(BaseSettings):
     timeframes: str = timeframes.DEFAULT
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
     replication: Annotated[int, Field(ge=1, le=100)] = 1
+    kafka_options: dict[str, Any] = {}
 
     @field_validator("timeframes")
     @classmethod
@@ -45,6 +46,8 @@ def deploy_settings() -> DeploySettings:
     refuse_unknown_settings()
     try:
         return DeploySettings()
+    except SettingsError as error:  # no JSON where JSON is asked for; the text names the field, never the value
+        raise click.UsageError(str(error)) from None
     except ValidationError as error:
         wrong = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise click.UsageError(wrong) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, not listed in its __all__
@@ -48,17 +49,22 @@ def wanted_topics(prefix: str, timeframes: Sequence[Timeframe], partitions: int,
     ]
 
 
-def apply(kafka: str, wanted: Sequence[NewTopic]) -> Applied:
+def apply(kafka: str, wanted: Sequence[NewTopic], options: Mapping[str, Any] | None = None) -> Applied:
     """Create the topics that are missing and compare the others; returns when every new one can be written to.
 
     Existing topics are never changed: fewer partitions cannot be had, more would send keys to other partitions than their
     state, and a shorter retention deletes.
 
+    Args:
+        kafka: bootstrap servers.
+        wanted: what has to be there.
+        options: further librdkafka properties, such as those of TLS and SASL.
+
     Raises:
-        TopicsError: Kafka is not reached, or refuses.
+        TopicsError: Kafka is not reached, or refuses; an option is unknown.
     """
-    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000, "log_level": 2})
     try:
+        admin = AdminClient({"socket.timeout.ms": 10_000, "log_level": 2, **(options or {}), "bootstrap.servers": kafka})
         there = admin.list_topics(timeout=REACH_S).topics
         missing = [t for t in wanted if t.topic not in there]
         made = admin.create_topics(missing, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S) if missing else {}

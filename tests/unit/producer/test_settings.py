@@ -96,3 +96,10 @@ def test_finnhub_is_built_from_its_settings_and_says_its_address_without_the_key
     made = build(load())
     assert (made.source.name, made.source.symbols, made.where) == ("finnhub", ("AAPL", "IC MARKETS:1"), "wss://ws.finnhub.io")
     assert made.secrets == ("hush",)
+
+
+def test_options_that_are_no_json_are_one_line_that_does_not_show_them(monkeypatch):
+    monkeypatch.setenv("CANDLEWICK_KAFKA_OPTIONS", '{"sasl.password": "marker-7f3a"')
+    with pytest.raises(SettingsError, match="kafka_options") as refused:
+        load(kafka="k:9092", registry="http://r")
+    assert "marker-7f3a" not in str(refused.value)
