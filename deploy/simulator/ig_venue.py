@@ -159,9 +159,10 @@ class Venue:
             self._tell_flags()
         if closed or now_s < self._paused_until_s:
             return
-        for move in due:
-            # Later than the one before: two changes of one item never have the same time, so that tests can tell them apart.
-            self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
+        now_ms = time.time_ns() // 1_000_000
+        for waiting, move in zip(range(len(due) - 1, -1, -1), due, strict=True):
+            # Not in the future, and never twice the same, so that tests can tell changes apart.
+            self._last_ms = max(now_ms - waiting, self._last_ms + 1)
             self.candles.add(move, self._last_ms)
             if self._overflow.get(move.epic, 0) > 0:
                 self._drop(move)

@@ -7,16 +7,17 @@ attempt, so that every loss is one outage and every attempt begins with what it 
 from __future__ import annotations
 
 from decimal import Decimal
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
 import structlog
-from lightstreamer.client import LightstreamerClient, Subscription
+from lightstreamer.client import LightstreamerClient
 
 from producer.ig import frames
 from producer.ig.handover import Handover, Note, Overflow, Update
-from producer.ig.listeners import ItemListener, StatusListener
+from producer.ig.items import Items
+from producer.ig.listeners import StatusListener
 from producer.ig.rest import IgError, IgRest, Login
 from producer.ig.scales import ask_scales
 from producer.ig.verdicts import Ending, ending_of, last_heard_us, sent_by_us
@@ -64,12 +65,12 @@ class IgLink:
         self._handover = Handover(inbox.now_us)
         self._killed = Event()
         self._thread = Thread(target=self._run, name=f"ig-{number}", daemon=True)
-        self._items: dict[tuple[str, str], Any] = {}
-        self._unanswered: set[tuple[str, str]] = set()
+        self._items: Items
         self._barriers: list[bytes] = []
-        self._account = ""
         self._scales: dict[str, Decimal] = {}
         self._client: Any = None
+        self._ending = Lock()
+        self._is_told = False
         self._is_open = self._is_connected = False
         self._heartbeat_item = False
         self._sent_by_us = 0
@@ -90,9 +91,11 @@ class IgLink:
         return self._client is not None
 
     def kill(self) -> None:
-        """End the session; the thread puts ``closed``."""
+        """End the session; the thread puts ``closed``, or, where it still waits for the login, this does."""
         self._killed.set()
         self._handover.note(Note("kill"))
+        if self._client is None:
+            self._put_end("failed", None, "the login took too long")
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread's end; return whether it has ended."""
@@ -108,10 +111,12 @@ class IgLink:
         except IgError as error:
             self._put_end("failed", error.http_status, str(error))
             return
+        if self._is_told:
+            return
         ending = Ending(None, False, "the link broke")  # stays only if something unforeseen is raised, which the thread reports
         try:
             self._connect(login)
-            ending = self._serve(login, fresh=fresh)
+            ending = self._serve(fresh=fresh)
         finally:
             if self._client is not None:
                 self._client.disconnect()
@@ -122,6 +127,10 @@ class IgLink:
             self._put_end("closed" if self._is_open else "failed", ending.http_status, ending.detail)
 
     def _put_end(self, kind: Any, http_status: int | None, detail: str) -> None:
+        with self._ending:
+            is_told, self._is_told = self._is_told, True
+        if is_told:
+            return
         for secret in self._secrets:
             detail = scrub(detail, secret)
         self._inbox.put(self.number, kind, detail=detail, http_status=http_status, good_until_us=self._heard_us)
@@ -132,11 +141,11 @@ class IgLink:
         client.connectionDetails.setPassword(login.stream_password)
         client.connectionOptions.setKeepaliveInterval(self._keepalive_ms)
         client.addListener(StatusListener(self._handover))
-        self._account = login.account
+        self._items = Items(client, login.account, self._handover)
         self._client = client
         client.connect()
 
-    def _serve(self, login: Login, *, fresh: bool) -> Ending:
+    def _serve(self, *, fresh: bool) -> Ending:
         # Take what comes until the session is over; return how it ended.
         refresh_at_s, beat_at_s = monotonic() + self._refresh_s, 0.0
         while True:
@@ -153,7 +162,8 @@ class IgLink:
                 self._put(type="alive")
             if now_s >= refresh_at_s:
                 refresh_at_s = now_s + self._refresh_s
-                self._refresh(login)
+                # Beside the stream, which outlives its tokens: the next attempt, and the history, need living ones.
+                Thread(target=self._refresh, name=f"ig-refresh-{self.number}", daemon=True).start()
 
     def _note(self, note: Note, *, fresh: bool) -> Ending | None:
         if note.what == "kill":
@@ -172,22 +182,18 @@ class IgLink:
                 self._inbox.put(self.number, "pong")
         else:
             self._answer(note)
-        while self._barriers and not self._unanswered:
+        while self._barriers and self._items.are_answered:
             self._inbox.put(self.number, "pong", self._barriers.pop(0))
         return None
 
     def _obey(self, text: str) -> None:
         is_subscription, kind, epic = frames.wish(text)
-        if not is_subscription:
-            self._unanswered.discard((kind, epic))
-            if (item := self._items.pop((kind, epic), None)) is not None:
-                self._client.unsubscribe(item)
-            return
-        if kind != "heartbeat" and self._is_scaled and epic not in self._scales:
-            self._ask_scale(epic)
-        item = self._items[kind, epic] = self._subscription(kind, epic)
-        self._unanswered.add((kind, epic))
-        self._client.subscribe(item)
+        if is_subscription:
+            if kind != "heartbeat" and self._is_scaled and epic not in self._scales:
+                self._ask_scale(epic)
+            self._items.subscribe(kind, epic)
+        else:
+            self._items.unsubscribe(kind, epic)
 
     def _ask_scale(self, epic: str) -> None:
         # Wanted since the session began. Without an answer its prices are refused until the next session asks again.
@@ -201,18 +207,9 @@ class IgLink:
         for epic, divisor in scales.items():
             self._put(type="scale", epic=epic, divisor=str(divisor))
 
-    def _subscription(self, kind: str, epic: str) -> Any:
-        mode = "DISTINCT" if kind == "tick" else "MERGE"
-        made = Subscription(mode, [frames.item_of(kind, epic, self._account)], frames.FIELDS[kind])
-        made.setRequestedSnapshot("no" if kind == "tick" else "yes")
-        if kind == "price":
-            made.setDataAdapter("Pricing")
-        made.addListener(ItemListener(self._handover, kind, epic))
-        return made
-
     def _answer(self, note: Note) -> None:
         if note.what != "lost":
-            self._unanswered.discard((note.of, note.epic))
+            self._items.answered(note.of, note.epic)
         if note.of == "heartbeat":
             self._heartbeat_item = note.what == "subscribed"
             _log.info("heartbeat.answered", what=note.what, code=note.number)
@@ -270,8 +267,7 @@ class IgLink:
     def _put(self, **message: Any) -> None:
         self._inbox.put(self.number, "data", frames.frame(**message))
 
-    def _refresh(self, login: Login) -> None:
-        # The stream outlives its tokens; the next attempt, and the history, need living ones.
+    def _refresh(self) -> None:
         try:
             self._rest.keep_alive()
         except IgError as error:

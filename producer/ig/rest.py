@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from threading import RLock
+from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from producer.errors import ProducerError
 from producer.ig.verdicts import Fate, fate_of
 
-TIMEOUT_S = (5.0, 10.0)  # our choice: to connect, and between two pieces of an answer
+# Our choices: to connect, and between two pieces of an answer; a whole answer; for the request of another thread to end.
+TIMEOUT_S = (5.0, 10.0)
+WHOLE_S = 20.0
+WAIT_S = 30.0
 LOG_OUT_S = (1.0, 2.0)  # nobody waits for it at the end
 MAX_ANSWER = 16 << 20
 JSON = "application/json; charset=UTF-8"
@@ -63,13 +69,23 @@ class IgRest:
         self._login: Login | None = None
         self._lock = RLock()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # A peer that trickles bytes can hold a request for long, but not those who come after it.
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise IgError("failed", "an earlier request does not come to its end")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def login(self) -> tuple[Login, bool]:
         """Return the login, and whether it was made now.
 
         Raises:
             IgError: IG does not let us in.
         """
-        with self._lock:
+        with self._alone():
             if self._login is not None:
                 return self._login, False
             self._login = self._log_in()
@@ -77,9 +93,8 @@ class IgRest:
 
     def forget(self, login: Login) -> None:
         """Note that the tokens of `login` are of no use any more; the next request logs in."""
-        with self._lock:
-            if self._login is login:
-                self._login = None
+        if self._login is login:
+            self._login = None
 
     def get(self, path: str, version: int, parameters: dict[str, Any] | None = None) -> Any:
         """Return the JSON of a page. Tokens that have grown old are replaced once, without a word.
@@ -87,7 +102,7 @@ class IgRest:
         Raises:
             IgError: the answer is an error, comes too late, or is none.
         """
-        with self._lock:
+        with self._alone():
             for is_last in (False, True):
                 login, _ = self.login()
                 try:
@@ -110,11 +125,10 @@ class IgRest:
 
     def log_out(self) -> None:
         """Give the tokens back, if there are any; where that fails they grow old by themselves. The next request logs in."""
-        with self._lock:
-            login, self._login = self._login, None
-            if login is not None:
-                with suppress(IgError):
-                    self._ask("DELETE", "/session", 1, login=login, timeout_s=LOG_OUT_S)
+        login, self._login = self._login, None
+        if login is not None:
+            with suppress(IgError):
+                self._ask("DELETE", "/session", 1, login=login, timeout_s=LOG_OUT_S)
 
     def _log_in(self) -> Login:
         body: dict[str, Any] = {"identifier": self._identifier, "password": self._password}
@@ -128,6 +142,8 @@ class IgRest:
             raise IgError("failed", "the answer to the login is not the documented one") from None
         if not all(type(text) is str and text for text in (login.account, login.streaming)):
             raise IgError("failed", "the answer to the login is not the documented one")
+        if not login.streaming.startswith(("https://", f"{urlsplit(self._url).scheme}://")):
+            raise IgError("failed", "the streaming address of the login is not encrypted")
         if self._account in ("", current):
             return login
         if self._account not in accounts:
@@ -154,11 +170,11 @@ class IgRest:
             with self._http.request(
                 method, self._url + path, params=parameters, json=body, headers=headers, timeout=timeout_s, stream=True
             ) as response:
-                text = b""
-                for piece in response.iter_content(1 << 16):
+                text, deadline_s = b"", monotonic() + WHOLE_S
+                for piece in response.iter_content(1 << 12):
                     text += piece
-                    if len(text) > MAX_ANSWER:
-                        raise IgError("failed", f"{method} {path}: an answer of too many bytes")
+                    if len(text) > MAX_ANSWER or monotonic() > deadline_s:
+                        raise IgError("failed", f"{method} {path}: an answer too long or too slow")
                 status, answer_headers = response.status_code, response.headers
         except requests.RequestException as error:
             # The class alone: texts of these errors hold URLs, and a proxy's may hold more.
