@@ -58,11 +58,11 @@ class CcxtLink:
         self._thread.start()
 
     def send(self, text: str) -> bool:
-        """Take a symbol to watch; watching begins with the ping that follows the last of them."""
-        return self._in_loop(lambda: self._wanted.append(json.loads(text)["watch"]))
+        """Take a symbol to watch or to leave; it happens with the ping that follows the last of them."""
+        return self._in_loop(lambda: self._said(json.loads(text)))
 
     def ping(self, payload: bytes) -> bool:
-        """Begin to watch, if it is the ping after the last symbol; every ping is answered while the connection is there."""
+        """Begin to watch, if it is the ping after the last symbols; every ping is answered while the connection is there."""
         return self._in_loop(lambda: self._pinged(payload))
 
     def kill(self) -> None:
@@ -81,8 +81,14 @@ class CcxtLink:
             return False
         return True
 
+    def _said(self, wish: dict[str, str]) -> None:
+        if "subscribe" in wish:
+            self._wanted.append(wish["subscribe"])
+        else:
+            self._wanted.remove(wish["unsubscribe"])
+
     def _pinged(self, payload: bytes) -> None:
-        if payload == BARRIER:
+        if payload.startswith(BARRIER):
             self._barrier = payload
             self._changed.set()
         elif self._is_up:
@@ -95,56 +101,43 @@ class CcxtLink:
             self._loop.close()
 
     async def _serve(self) -> None:
-        is_open, why = False, "asked to end"
+        is_open, why, status = False, "asked to end", None
         try:
             self._exchange = self._make()
-            await asyncio.wait_for(self._or_stopped(self._exchange.load_markets()), CONNECT_S)
+            await asyncio.wait_for(_first(self._exchange.load_markets(), self._stop.wait()), CONNECT_S)
             self._inbox.put(self.number, "opened")
             is_open = True
-            await self._or_stopped(self._changed.wait())
-            await self._or_stopped(self._watch())
+            while not self._stop.is_set():
+                # Each time the symbols have been said, those are watched.
+                await _first(self._changed.wait(), self._stop.wait())
+                self._changed.clear()
+                await _first(self._watch(), self._changed.wait(), self._stop.wait())
         except Exception as error:  # the library raises what its parsers meet, TypeError included: it is a peer, not our code
-            why = f"{type(error).__name__}: {error}"[:300]
-            kind = "closed" if is_open else "failed"
-            status = next((code for name in _names(error) if (code := _STATUS.get(name))), None)
-            await self._close()
-            self._inbox.put(self.number, "closed" if kind == "closed" else "failed", detail=self._clean(why), http_status=status)
-        else:
-            await self._close()
-            self._inbox.put(self.number, "closed" if is_open else "failed", detail=why)
-
-    async def _or_stopped(self, work: Awaitable[Any]) -> None:
-        # Returns when the work has ended or the end is asked for; what the work raises is raised.
-        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
-        finally:
-            for each in (task, stop):
-                each.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
+            why = self._clean(f"{type(error).__name__}: {error}"[:300])
+            status = next((code for kind in type(error).__mro__ if (code := _STATUS.get(kind.__name__))), None)
+        await self._close()
+        self._inbox.put(self.number, "closed" if is_open else "failed", detail=why, http_status=status)
 
     async def _watch(self) -> None:
-        if self._stop.is_set():
-            return
-        listed = [symbol for symbol in self._wanted if symbol in self._exchange.markets]
+        markets, has = self._exchange.markets, self._exchange.has
+        listed = [symbol for symbol in self._wanted if symbol in markets]
         for symbol in self._wanted:
-            if symbol not in self._exchange.markets:
+            if symbol not in markets:
                 self._put({"refused": symbol})
-        has = self._exchange.has
+        if not listed:
+            raise ConnectionError("the exchange lists none of the symbols")
         if not (has.get("watchTradesForSymbols") or has.get("watchTrades")):
             await self._ask(listed)
         try:
             if has.get("watchTradesForSymbols"):
-                await _all(self._stream(self._exchange.watch_trades_for_symbols, listed), self._look(listed))
+                await _first(self._stream(self._exchange.watch_trades_for_symbols, listed), self._look(listed))
             else:
-                await _all(*(self._stream(self._exchange.watch_trades, symbol) for symbol in listed), self._look(listed))
+                await _first(*(self._stream(self._exchange.watch_trades, symbol) for symbol in listed), self._look(listed))
         finally:
             self._empty(listed)  # what came before the end came
 
     async def _stream(self, watch: Callable[[Any], Awaitable[Any]], what: list[str] | str) -> None:
-        while what:
+        while True:
             await watch(what)
             self._empty([what] if isinstance(what, str) else what)
 
@@ -153,26 +146,27 @@ class CcxtLink:
         while True:
             await asyncio.sleep(LOOK_S)
             self._empty(symbols)
+            for symbol in self._exchange.trades.keys() - set(symbols):
+                self._exchange.trades[symbol].clear()  # what is no longer wanted may still come
             sockets = set(self._exchange.clients.values())
-            if self._sockets and any(socket.closed() or socket not in sockets for socket in self._sockets):
+            if any(socket.closed() or socket not in sockets for socket in self._sockets):
                 raise ConnectionError("the exchange has closed the connection")
             connected = {socket for socket in sockets if socket.isConnected and not socket.closed()}
             self._sockets |= connected
-            if connected and len(connected) == len(sockets):
+            if connected and connected == sockets:
                 self._now_up()
-            elif not symbols or (not self._is_up and monotonic() - began_s > CONNECT_S):
-                raise ConnectionError("no connection to the exchange's stream" if symbols else "no symbol is listed there")
+            elif not self._is_up and monotonic() - began_s > CONNECT_S:
+                raise ConnectionError("no connection to the exchange's stream")
 
     async def _ask(self, symbols: list[str]) -> None:
         pause_s = max(POLL_S, float(self._exchange.rateLimit or 0) / 1000)
-        while symbols:
+        while True:
             for symbol in symbols:
                 trades = await self._exchange.fetch_trades(symbol)
                 # As one frame, however long: whether it reaches back to the one before is told by the whole of it.
                 self._put({"page": symbol, "trades": [_fields(trade) for trade in trades]})
             self._now_up()
             await asyncio.sleep(pause_s)
-        raise ConnectionError("no symbol is listed there")
 
     def _now_up(self) -> None:
         self._is_up = True
@@ -206,11 +200,13 @@ class CcxtLink:
         return text
 
 
-async def _all(*works: Awaitable[None]) -> None:
-    # The first that raises ends the others.
+async def _first(*works: Awaitable[Any]) -> None:
+    # Returns when one has ended, or raises what it raised; the others are given up.
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
-        await asyncio.gather(*tasks)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
         for task in tasks:
             task.cancel()
@@ -219,7 +215,3 @@ async def _all(*works: Awaitable[None]) -> None:
 
 def _fields(trade: Any) -> dict[str, Any]:
     return {name: trade.get(name) for name in FIELDS}
-
-
-def _names(error: BaseException) -> list[str]:
-    return [kind.__name__ for kind in type(error).__mro__]

@@ -7,7 +7,6 @@ question and not a stream. Source of the fields: the library's manual, "Trade st
 from __future__ import annotations
 
 import json
-from collections import deque
 from math import inf
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import orjson
 from producer.errors import RemoteError
 from producer.repeats import FrameMemory
 from producer.sources.protocol import Ignored, Refused, Repeated, SourceEvent, VenueError
+from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Loss, Side, Trade
 from schemas.timeframes import DAY, MINUTE, SECOND
 
@@ -38,10 +38,8 @@ class Ccxt:
 
     def __init__(self, symbols: tuple[str, ...], name: str) -> None:
         self.name = name
-        self.symbols = symbols
-        self._wanted = frozenset(symbols)
+        self._wanted = Wanted(symbols)
         self._memory = FrameMemory(REMEMBERED_US)
-        self._unsent: deque[str] = deque()
         self._refused: set[str] = set()
         self._began_us: int | None = None
         self._newest: dict[str, int] = {}  # event time by symbol, for pages that no longer reach back
@@ -54,13 +52,22 @@ class Ccxt:
         """Begin a connection; the first one begins our time, and what happened before is not ours to publish."""
         if self._began_us is None:
             self._began_us = now_us
-        self._unsent = deque(self.symbols)
+        self._wanted.connected()
         self._refused.clear()
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The wanted symbols, in order."""
+        return self._wanted.symbols
+
+    def want(self, symbols: tuple[str, ...]) -> None:
+        """Want these symbols from now on."""
+        self._wanted.want(symbols)
+        self._refused.intersection_update(symbols)
+
     def frames_to_send(self, limit: int) -> list[str]:
-        """Return the next symbols to watch, as frames that the link understands."""
-        batch = [self._unsent.popleft() for _ in range(min(limit, len(self._unsent)))]
-        return [json.dumps({"watch": symbol}) for symbol in batch]
+        """Return the next symbols to watch or to leave, as frames that the link understands."""
+        return [json.dumps({verb: symbol}) for verb, symbol in self._wanted.take(limit)]
 
     def refused_symbols(self) -> frozenset[str]:
         """Return the symbols that the exchange does not list."""
@@ -122,6 +129,8 @@ class Ccxt:
         try:
             trade = _trade(self.name, element, now_us)
             if trade.symbol not in self._wanted:
+                if self._wanted.has_left(trade.symbol):
+                    return Ignored("unsubscribed")
                 raise RemoteError("unwanted_symbol", "a symbol that was not asked for", trade.symbol)
         except RemoteError as error:
             return Refused(_text(element), error)

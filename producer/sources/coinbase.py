@@ -15,6 +15,7 @@ from producer.errors import RemoteError
 from producer.sources.coinbase_ids import Skipped, TradeIds
 from producer.sources.coinbase_trade import event_time, identity, trade_of
 from producer.sources.protocol import Heartbeat, Ignored, Repeated, SourceEvent, VenueError
+from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Loss, Trade
 
 CHANNELS = ("matches", "heartbeat")
@@ -29,9 +30,8 @@ class Coinbase:
 
     def __init__(self, symbols: tuple[str, ...], name: str = "coinbase") -> None:
         self.name = name
-        self.symbols = symbols
+        self._wanted = Wanted(symbols)
         self._products = {symbol: TradeIds() for symbol in symbols}  # outlives connections: the ids are the seam
-        self._unsent: deque[str] = deque()
         self._unanswered: deque[str] = deque()
         self._refused: set[str] = set()
 
@@ -41,15 +41,26 @@ class Coinbase:
 
     def connected(self, now_us: int) -> None:
         """Begin a connection: every subscription is to be sent again, and every refusal is void."""
-        self._unsent = deque(self.symbols)
+        self._wanted.connected()
         self._unanswered.clear()
         self._refused.clear()
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The wanted products, in order."""
+        return self._wanted.symbols
+
+    def want(self, symbols: tuple[str, ...]) -> None:
+        """Want these products from now on. What one that was dropped trades meanwhile is no loss: its count begins anew."""
+        self._wanted.want(symbols)
+        self._products = {symbol: self._products.get(symbol) or TradeIds() for symbol in symbols}
+        self._refused &= self._products.keys()
+
     def frames_to_send(self, limit: int) -> list[str]:
-        """Return the next `limit` subscriptions, one product each: one that the venue does not know refuses no other."""
-        batch = [self._unsent.popleft() for _ in range(min(limit, len(self._unsent)))]
-        self._unanswered.extend(batch)
-        return [json.dumps({"type": "subscribe", "product_ids": [symbol], "channels": CHANNELS}) for symbol in batch]
+        """Return the next `limit` subscriptions and their ends, one product each: one that is not known refuses no other."""
+        batch = self._wanted.take(limit)
+        self._unanswered.extend(symbol for verb, symbol in batch if verb == "subscribe")
+        return [json.dumps({"type": verb, "product_ids": [symbol], "channels": CHANNELS}) for verb, symbol in batch]
 
     def refused_symbols(self) -> frozenset[str]:
         """Return the products whose subscription the venue refused."""
@@ -57,7 +68,8 @@ class Coinbase:
 
     def admits(self, trade: Trade) -> bool:
         """Tell whether a trade fetched after the fact is new: once more is never, whichever way was first."""
-        return self._products[trade.symbol].claim(trade.venue_sequence or 0, trade.event_time)
+        ids = self._products.get(trade.symbol)
+        return ids is not None and ids.claim(trade.venue_sequence or 0, trade.event_time)
 
     def receive(self, frame: bytes, now_us: int) -> list[SourceEvent]:
         """Turn one frame into events.
@@ -91,6 +103,8 @@ class Coinbase:
 
     def _match(self, message: dict[str, Any], now_us: int, *, is_seam: bool) -> list[SourceEvent]:
         symbol = self._symbol(message)
+        if symbol not in self._products:
+            return [Ignored("unsubscribed")]
         ids = self._products[symbol]
         if is_seam and ids.newest is None:
             # It happened before our first sight, perhaps days ago; its age is no fault, and it is not ours to publish.
@@ -104,6 +118,8 @@ class Coinbase:
 
     def _heartbeat(self, message: dict[str, Any], now_us: int) -> list[SourceEvent]:
         symbol = self._symbol(message)
+        if symbol not in self._products:
+            return [Heartbeat()]
         last = identity(message, "last_trade_id", symbol, lowest=0)
         at_us = event_time(message, symbol, None)
         if last:  # it was 0 for long periods in 2019 and 2020
@@ -114,7 +130,7 @@ class Coinbase:
         symbol = message.get("product_id")
         if type(symbol) is not str or not symbol or not symbol.isprintable():
             raise RemoteError("bad_symbol", "product_id: a printable text is needed")
-        if symbol not in self._products:
+        if symbol not in self._products and not self._wanted.has_left(symbol):
             raise RemoteError("unwanted_symbol", "a product that was not subscribed", symbol)
         return symbol
 

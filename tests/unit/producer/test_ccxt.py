@@ -107,8 +107,18 @@ def test_stream_frames_prove_no_loss_however_far_apart():
 
 def test_symbols_are_named_to_the_link_at_the_callers_pace():
     ccxt = source()
-    assert [json.loads(t) for t in ccxt.frames_to_send(1) + ccxt.frames_to_send(9)] == [{"watch": s} for s in SYMBOLS]
+    assert [json.loads(t) for t in ccxt.frames_to_send(1) + ccxt.frames_to_send(9)] == [{"subscribe": s} for s in SYMBOLS]
     assert ccxt.frames_to_send(9) == []
+
+
+def test_symbols_change_while_connected():
+    ccxt = source()
+    ccxt.frames_to_send(9)
+    ccxt.want(("ETH/USD", "SOL/USD"))
+    assert ccxt.symbols == ("ETH/USD", "SOL/USD")
+    assert [json.loads(t) for t in ccxt.frames_to_send(9)] == [{"unsubscribe": "BTC/USD"}, {"subscribe": "SOL/USD"}]
+    assert ccxt.receive(frame(trade()), NOW) == [Ignored("unsubscribed")]
+    assert kinds(ccxt.receive(frame(trade(symbol="SOL/USD")), NOW)) == [Trade]
 
 
 def test_symbol_that_is_not_listed_is_refused_until_the_next_connection():

@@ -156,6 +156,27 @@ def test_every_connection_subscribes_each_product_by_itself():
         assert sent == [{"type": "subscribe", "product_ids": [p], "channels": ["matches", "heartbeat"]} for p in PRODUCTS]
 
 
+def test_products_change_while_connected_and_what_is_traded_meanwhile_is_no_loss():
+    coinbase = source()
+    coinbase.frames_to_send(10)
+    coinbase.receive(match(7), NOW)
+    coinbase.want(("ETH-USD", "SOL-USD"))
+    assert coinbase.symbols == ("ETH-USD", "SOL-USD")
+    channels = ["matches", "heartbeat"]
+    assert [json.loads(text) for text in coinbase.frames_to_send(10)] == [
+        {"type": "unsubscribe", "product_ids": ["BTC-USD"], "channels": channels},
+        {"type": "subscribe", "product_ids": ["SOL-USD"], "channels": channels},
+    ]
+    assert coinbase.receive(match(8), NOW) == [Ignored("unsubscribed")]
+    assert coinbase.receive(heartbeat(8), NOW) == [Heartbeat()]
+    fetched = trade_of("coinbase", "BTC-USD", json.loads(match(8)), NOW, backfill=True)
+    assert not coinbase.admits(fetched)
+    coinbase.want(("BTC-USD", "ETH-USD"))
+    assert coinbase.receive(match(20, type="last_match"), NOW) == [Ignored("seam")]
+    assert [type(e) for e in coinbase.receive(match(21), NOW)] == [Trade]
+    assert coinbase.receive(heartbeat(21), NOW + SWAP_US) == [Heartbeat()]
+
+
 def accepted(*products):
     channels = [{"name": n, "product_ids": list(products), "account_ids": None} for n in ("matches", "heartbeat")]
     return json.dumps({"type": "subscriptions", "channels": channels}).encode()
