@@ -19,12 +19,14 @@ from producer.epochs import UnansweredError, newest_epoch
 from producer.feed import Chore, FeedLoop
 from producer.guard import Guard
 from producer.history.service import History, history_of
+from producer.hours import Hours, parse_hours
 from producer.inbox import Inbox
 from producer.intake import Intake
 from producer.lease import Lease
 from producer.liveness import Liveness
 from producer.providers import Provider
 from producer.publisher import Publisher
+from producer.quiet import Quiet
 from producer.roster import Roster
 from producer.sequence import next_epoch
 from producer.settings import Settings
@@ -32,7 +34,7 @@ from producer.status import Feed
 from producer.telemetry import Counts
 from schemas.records import HistoryCandle
 from schemas.registry import Registry, RegistryError
-from schemas.timeframes import DAY
+from schemas.timeframes import DAY, SECOND
 
 _log = structlog.get_logger()
 LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
@@ -74,6 +76,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
     intake = Intake(source, epoch, publisher, counts)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
     feed = Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note)
+    quiet = Quiet(_hours(settings, provider), round(settings.liveness_records_s * SECOND))
     loop = FeedLoop(
         source,
         feed,
@@ -82,7 +85,8 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         counts,
         intake=intake,
         dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
-        care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider))),
+        care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider)), quiet),
+        quiet=quiet,
         guard=Guard(lease, epoch, lambda: _newest(settings, source.name)),
         roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
@@ -143,6 +147,10 @@ def _history(
         options=settings.kafka_options,
         exact=provider.exact,
     )
+
+
+def _hours(settings: Settings, provider: Provider) -> Hours | None:
+    return parse_hours(settings.liveness_hours if settings.liveness_hours is not None else provider.hours)
 
 
 def _feed_s(settings: Settings, provider: Provider) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from producer.liveness import Liveness, Verdict
+from producer.quiet import Quiet
+from schemas.timeframes import SECOND
 
 # Our choices, with the reason beside each.
 PING_S = 20.0  # or a third of the transport watchdog, if that is less: a lost ping alone kills no link
@@ -36,9 +38,10 @@ class Care:
     read all of them by then, and what it sends from then on is all it has to send. Finnhub acknowledges nothing itself.
     """
 
-    def __init__(self, source: Subscriptions, liveness: Liveness) -> None:
+    def __init__(self, source: Subscriptions, liveness: Liveness, quiet: Quiet) -> None:
         self._source = source
         self._liveness = liveness
+        self._quiet = quiet
         self._sent_s = self._pinged_s = 0.0
         self._barrier_s: float | None = None
         self._barrier = BARRIER
@@ -91,12 +94,24 @@ class Care:
         """Tell whether a frame of the provider shows the feed to be good: where no pong will, or none has come in time."""
         return self._barrier_s is not None and (was_stale or now_s - self._barrier_s >= BARRIER_S)
 
-    def judge(self, now_s: float) -> Verdict:
-        """Return what the silence until `now_s` means. Ask only when everything received has been heard."""
-        return self._liveness.judge(now_s)
+    def judge(self, now_s: float, now_us: int) -> Verdict:
+        """Return what the silence until now means. Ask only when everything received has been heard.
+
+        Args:
+            now_s: of the clock that never jumps.
+            now_us: the same moment in microseconds UTC.
+        """
+        if self._quiet.is_closed(now_us):
+            # Frames are not due either, and the hour of opening finds no old silence.
+            self._quiet.begin(now_us)
+            self._liveness.excuse(now_s)
+        verdict = self._liveness.judge(now_s)
+        return "silent" if verdict == "alive" and self._quiet.is_suspicious(now_us) else verdict
 
     def silence(self, verdict: Verdict) -> str:
         """Return the reason to give for a verdict, for people."""
+        if verdict == "silent":
+            return f"no record of any symbol for {self._quiet.limit_us / SECOND:g} s in an open market"
         if verdict == "stale":
             return f"no frame of the feed for {self._liveness.feed_s:g} s"
         return f"nothing received for {self._liveness.transport_s:g} s"

@@ -16,9 +16,10 @@ from producer.inbox import Inbox, Item
 from producer.intake import Intake
 from producer.liveness import Verdict
 from producer.publisher import Publisher
+from producer.quiet import Quiet
 from producer.roster import Roster
 from producer.sources.protocol import Source
-from producer.status import GOOD, Feed, good_until_at_close
+from producer.status import GOOD, Feed, good_until_at_close, proved_until
 from producer.telemetry import Counts
 from schemas.records import FeedState
 
@@ -47,6 +48,7 @@ class FeedLoop:
         intake: Intake,
         dialer: Dialer,
         care: Care,
+        quiet: Quiet,
         guard: Guard,
         roster: Roster | None,
         stop: Event,
@@ -61,11 +63,13 @@ class FeedLoop:
         self._herald = Herald(source, feed, publisher, inbox, counts)
         self._dialer = dialer
         self._care = care
+        self._quiet = quiet
         self._guard = guard
         self._roster = roster
         self._stop = stop
         self._chores = chores
         self._good_s = 0.0
+        self._is_silent = False  # stale although frames come: then only a record proves that it delivers
         self._last_text_us: int | None = None
         self._newest_event_us: int | None = None
 
@@ -82,7 +86,9 @@ class FeedLoop:
                 self._look_after_link(idle=False)
                 continue
             if self._herald.until_due_s() <= 0.0:
-                self._herald.say()  # for the first time before anything is connected: who was frozen meanwhile finds it
+                # For the first time before anything is connected: a predecessor that was frozen meanwhile finds it.
+                self._feed.is_closed = self._quiet.is_closed(self._inbox.now_us())
+                self._herald.say()
             if self._dialer.is_due():
                 self._feed.trying(self._dialer.attempts, f"attempt {self._dialer.attempts}")
                 self._dialer.begin()
@@ -124,7 +130,9 @@ class FeedLoop:
             taken = self._intake.frame(item.payload, item.receive_us)
             self._last_text_us, self._newest_event_us = item.receive_us, taken.newest_event_us
             self._herald.lost(taken.losses)
-            if self._care.is_proved_by_frame(item.at_s, was_stale=was_stale):
+            if (event_us := taken.newest_event_us) is not None:
+                self._quiet.heard(min(event_us, item.receive_us))
+            if (event_us is not None or not self._is_silent) and self._care.is_proved_by_frame(item.at_s, was_stale=was_stale):
                 self._now_good(item)
         elif item.kind == "pong" and self._care.is_proved_by_pong(item.payload, was_stale=was_stale):
             self._now_good(item)
@@ -137,6 +145,8 @@ class FeedLoop:
                 self._herald.say(symbols=True)
             return
         self._feed.good(item.receive_us)
+        self._quiet.begin(item.receive_us)
+        self._is_silent = False
         self._good_s = item.at_s
         _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._dialer.attempt)
         self._herald.say(symbols=True)
@@ -154,14 +164,16 @@ class FeedLoop:
         for payload in out.pings:
             link.ping(payload)
         # Judged only when nothing waits: behind a slow Kafka, frames wait here that would prove the link alive.
-        if idle and (verdict := self._care.judge(now_s)) != "alive":
+        if idle and (verdict := self._care.judge(now_s, self._inbox.now_us())) != "alive":
             self._give_up(verdict)
 
     def _give_up(self, verdict: Verdict) -> None:
-        until = self._last_text_us or self._feed.good_from or 0
+        until = proved_until(self._last_text_us, self._newest_event_us) or self._feed.good_from or 0
+        if verdict == "silent":
+            self._is_silent, until = True, self._quiet.silent_since()
         if self._feed.state in GOOD:
             self._dialer.was_live(monotonic() - self._good_s)
-        self._turn("stale" if verdict == "stale" else "down", until, self._care.silence(verdict))
+        self._turn("down" if verdict == "dead" else "stale", until, self._care.silence(verdict))
         self._dialer.kill()
 
     def _lost(self, item: Item) -> None:

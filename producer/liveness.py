@@ -1,11 +1,12 @@
-"""PURE. Whether a connection is alive: by anything at all, and by what carries data."""
+"""PURE. Whether a connection is alive: by anything at all, and by the provider's own frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["alive", "dead", "stale"]
+Verdict = Literal["alive", "dead", "stale", "silent"]
+"""Silent is not decided here: frames come, and no records (`producer.quiet`)."""
 
 
 @dataclass
@@ -30,6 +31,10 @@ class Liveness:
         self.last_any_s = max(self.last_any_s, now_s)
         if text:
             self.last_text_s = max(self.last_text_s, now_s)
+
+    def excuse(self, now_s: float) -> None:
+        """The provider need not have sent frames of its own until `now_s`."""
+        self.last_text_s = max(self.last_text_s, now_s)
 
     def judge(self, now_s: float) -> Verdict:
         """Return what the silence until `now_s` means. Ask only when everything received has been heard."""

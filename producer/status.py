@@ -25,16 +25,20 @@ def good_until_at_close(closed_us: int, last_text_us: int | None, newest_event_u
         last_text_us: receive time of the last text frame, None before the first.
         newest_event_us: newest event time in that frame, None where it held no trade.
     """
-    # A frame proves all that the venue sent before it: up to its own newest event, or, for a ping, its receipt.
-    mark = last_text_us if newest_event_us is None else min(newest_event_us, last_text_us or newest_event_us)
-    return min(closed_us, max(mark or 0, closed_us - IN_FLIGHT_US))
+    return min(closed_us, max(proved_until(last_text_us, newest_event_us) or 0, closed_us - IN_FLIGHT_US))
+
+
+def proved_until(last_text_us: int | None, newest_event_us: int | None) -> int | None:
+    """Return up to when the last text frame proves a feed: up to its own newest event, or, where it held none, its receipt."""
+    return last_text_us if newest_event_us is None else min(newest_event_us, last_text_us or newest_event_us)
 
 
 @dataclass
 class Feed:
     """The state of one feed. One outage keeps its beginning and its first cause until the feed is good again.
 
-    ``ids`` is what the provider's trade ids promise; ``note`` is said as the reason while the feed is good.
+    ``ids`` is what the provider's trade ids promise; ``note`` is said as the reason while the feed is good;
+    ``is_closed`` that nothing is expected of it: then a good feed is called market_closed, and is as good as a live one.
     """
 
     source: str
@@ -48,6 +52,7 @@ class Feed:
     last_frame: int | None = None
     ids: IdOrder = "none"
     note: str = ""
+    is_closed: bool = False
     _refused_from: dict[str, int] = field(default_factory=dict)
     _joining: set[str] = field(default_factory=set)
     _joined_at: dict[str, int] = field(default_factory=dict)
@@ -133,7 +138,7 @@ class Feed:
         is_good = self.state in GOOD
         return FeedStatus(
             source=self.source,
-            state=self.state,
+            state="market_closed" if self.state == "live" and self.is_closed else self.state,
             reason=self.reason,
             epoch=self.epoch,
             since=self.since,

@@ -22,6 +22,8 @@ SETTINGS: dict[str, str] = {
     # producer
     "LIVENESS_TRANSPORT_S": "Nothing at all received for this long: the connection is dead",
     "LIVENESS_FEED_S": "No text frame for this long: the feed is stale",
+    "LIVENESS_RECORDS_S": "No record of any symbol for this long in an open market: the feed is stale",
+    "LIVENESS_HOURS": "When records are expected: 24/7, fx, Mon-Fri 04:00-20:00 America/New_York; unset = as the provider knows",
     "SYMBOLS_FILE": "File with the symbols, instead of the provider's own setting; watched, so that they can change at run time",
     "BACKOFF_MAX_S": "Longest wait between connection attempts",
     "BOOTSTRAP_DAYS": "Days of the vendor's 1m candles loaded before live; 0 = none",
@@ -41,6 +43,9 @@ SETTINGS: dict[str, str] = {
     # sink
     "CASSANDRA": "Cassandra contact points, host:port[,host:port]",
     "KEYSPACE": "Cassandra keyspace",
+    "CASSANDRA_USER": "User of Cassandra; empty = it asks for none",
+    "CASSANDRA_PASSWORD_FILE": "File with that user's password",
+    "CASSANDRA_CA_FILE": "PEM file of the authority that Cassandra's certificate is signed by; empty = no TLS",
     "CASSANDRA_REPLICATION": "Replication factor of the keyspace when created",
     "COMMIT_LAG_S": "How long a write must be acknowledged before its offset is committed",
 }

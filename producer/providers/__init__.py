@@ -56,6 +56,7 @@ class Provider:
         history: makes the client that asks for the past; None where the provider has none. Called once, in the history's thread.
         exact: gaps are filled with the very trades, so that no window has to be over before they are asked for.
         feed_s: silence of the provider's own frames after which the feed is stale, where CANDLEWICK_LIVENESS_FEED_S is not set.
+        hours: when records are expected (`producer.hours`), where CANDLEWICK_LIVENESS_HOURS is not set; "" = nobody knows.
         note: said as the reason of every good status, such as what the provider cannot prove.
     """
 
@@ -67,6 +68,7 @@ class Provider:
     history: Callable[[], HistoryClient] | None = None
     exact: bool = False
     feed_s: float | None = None
+    hours: str = ""
     note: str = ""
 
 

@@ -1,7 +1,12 @@
 import pytest
 
 from producer.care import BARRIER, Care
+from producer.hours import parse_hours
 from producer.liveness import Liveness
+from producer.quiet import Quiet
+
+S = 1_000_000
+SUNDAY = 3 * 86_400 * S  # 1970-01-04
 
 
 class Symbols:
@@ -13,8 +18,8 @@ class Symbols:
         return batch
 
 
-def care(symbols, transport_s=45.0):
-    made = Care(Symbols(symbols), Liveness(transport_s, 150.0))
+def care(symbols, transport_s=45.0, hours=None):
+    made = Care(Symbols(symbols), Liveness(transport_s, 150.0), Quiet(hours, 300 * S))
     made.opened(100.0)
     return made
 
@@ -73,8 +78,12 @@ def care_pings(c, now):
 
 def test_silence_is_told_in_words():
     c = care(1)
-    assert c.judge(146.0) == "dead"
-    assert (c.silence("dead"), c.silence("stale")) == ("nothing received for 45 s", "no frame of the feed for 150 s")
+    assert c.judge(146.0, 0) == "dead"
+    assert [c.silence(v) for v in ("dead", "stale", "silent")] == [
+        "nothing received for 45 s",
+        "no frame of the feed for 150 s",
+        "no record of any symbol for 300 s in an open market",
+    ]
 
 
 def test_more_subscriptions_have_a_barrier_of_their_own_which_the_older_answer_does_not_pass():
@@ -95,3 +104,20 @@ def test_new_connection_begins_with_the_first_barrier_again():
     c.again()
     c.opened(200.0)
     assert BARRIER in c.due(200.0).pings
+
+
+def test_feed_without_frames_is_excused_while_the_market_is_closed_and_has_its_time_again_when_it_opens():
+    c = care(1, hours=parse_hours("Mon-Fri 00:00-24:00 UTC"))
+    opening_s = 100.0 + 86_400
+    for now_s in range(100, round(opening_s), 40):
+        c.heard(now_s, text=False)
+        assert c.judge(now_s, SUNDAY + (now_s - 100) * S) == "alive"
+    c.heard(opening_s + 100, text=False)
+    assert c.judge(opening_s + 100, SUNDAY + 86_400 * S + 100 * S) == "alive"
+    c.heard(opening_s + 151, text=False)
+    assert c.judge(opening_s + 151, SUNDAY + 86_400 * S + 151 * S) == "stale"
+
+
+def test_dead_link_is_dead_also_while_the_market_is_closed():
+    c = care(1, hours=parse_hours("Mon-Fri 00:00-24:00 UTC"))
+    assert c.judge(146.0, SUNDAY) == "dead"

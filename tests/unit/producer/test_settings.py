@@ -31,6 +31,7 @@ def test_misspelt_setting_is_refused(monkeypatch):
         ("BACKOFF_MAX_S", "soon"),
         ("TOPIC_PREFIX", "a_b"),
         ("KAFKA_OPTIONS", "[]"),
+        ("LIVENESS_HOURS", "when it pleases"),
     ],
 )
 def test_wrong_setting_is_refused_in_one_line_that_names_it(monkeypatch, name, value):

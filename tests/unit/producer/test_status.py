@@ -135,3 +135,14 @@ def test_symbol_that_left_and_came_back_begins_anew():
     f.symbols_changed(("B",), ())
     f.joined(20 * S)
     assert both(f)[1] == Served("B", "trades", 20 * S)
+
+
+@pytest.mark.parametrize(("bad", "state"), [(None, "market_closed"), ("down", "down")])
+def test_only_a_good_feed_is_called_closed(bad, state):
+    f = feed()
+    f.good(11 * S)
+    f.is_closed = True
+    if bad:
+        f.bad(bad, 12 * S, 12 * S, "closed")
+    status = f.status(NOTHING, 20 * S, None)
+    assert (status.state, status.good_until) == (state, 12 * S if bad else 20 * S)
