@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from schemas.records import Gap, HistoryCandle
 
 MAX_KNOWN = 200_000
-"""Answers remembered, some tens of megabytes; a gap whose answer is forgotten is asked again, which is harmless."""
+"""Gaps remembered, some tens of megabytes; one that is forgotten and told anew is asked again, which is harmless."""
 NEVER = 1 << 62
-
-
-@dataclass
-class _Known:
-    version: int
-    again_at: int  # when it may be asked, microseconds UTC: NEVER once the answer is final
 
 
 class Gaps:
@@ -22,46 +14,44 @@ class Gaps:
 
     def __init__(self) -> None:
         self.waiting: dict[str, Gap] = {}
-        self._known: dict[str, _Known] = {}
+        self._versions: dict[str, int] = {}
+        self._again_at: dict[str, int] = {}  # by gap answered: when it may be asked again; NEVER where the answer is final
 
     def heard(self, gap: Gap) -> None:
         """Take in a record of the gaps topic."""
-        known = self._known.get(gap.gap_id)
-        if known is None:
-            known = self._remember(gap.gap_id, _Known(gap.version, 0))
-        elif gap.version < known.version:
+        if gap.version < self._versions.get(gap.gap_id, 0):
             return
-        known.version = gap.version
-        if gap.state == "filled" or (gap.state == "unfillable" and not known.again_at):
-            # Unfillable without an answer of ours that is left: it was given so long ago that it is not asked again.
-            known.again_at = NEVER
-        is_open = gap.state == "open" or gap.to_time is None
-        # An unfillable gap says `fillable` false; our own answer says whether asking again can change that.
-        can = gap.fillable or gap.state == "unfillable"
-        if is_open or not can or known.again_at == NEVER or gap.to_time == gap.from_time:
-            self.waiting.pop(gap.gap_id, None)
-        else:
+        _remember(self._versions, gap.gap_id, gap.version)
+        # An unfillable gap says `fillable` false; our answer to it says whether asking again can change that.
+        can = gap.state == "unfillable" or (gap.state == "closed" and gap.fillable)
+        if can and gap.to_time not in (None, gap.from_time):
             self.waiting[gap.gap_id] = gap
+        else:
+            self.waiting.pop(gap.gap_id, None)
 
     def answered(self, result: HistoryCandle) -> None:
         """Take in a result, ours or one of an earlier run: the last one counts."""
         if result.gap_id is None:
             return
-        again_at = NEVER if result.outcome == "complete" or result.retry_at is None else result.retry_at
-        known = self._known.get(result.gap_id) or self._remember(result.gap_id, _Known(0, 0))
-        known.again_at = again_at
-        if again_at == NEVER:
-            self.waiting.pop(result.gap_id, None)
+        final = result.outcome == "complete" or result.retry_at is None
+        _remember(self._again_at, result.gap_id, NEVER if final else result.retry_at or 0)
 
     def askable(self, now_us: int) -> list[Gap]:
-        """Return the closed gaps that may be asked about, the newest first: what a desk looks at now."""
-        found = [gap for gap_id, gap in self.waiting.items() if self._known[gap_id].again_at <= now_us]
+        """Return the closed gaps that may be asked about, the newest first: what a desk looks at now.
+
+        Call it when everything known has been heard: gaps that are answered for good are forgotten here.
+        """
+        for gap_id in [g for g, gap in self.waiting.items() if self._when(gap) == NEVER]:
+            del self.waiting[gap_id]
+        found = [gap for gap in self.waiting.values() if self._when(gap) <= now_us]
         return sorted(found, key=lambda gap: (-gap.from_time, gap.gap_id))
 
-    def _remember(self, gap_id: str, known: _Known) -> _Known:
-        if len(self._known) >= MAX_KNOWN:
-            oldest = next(iter(self._known))
-            del self._known[oldest]
-            self.waiting.pop(oldest, None)
-        self._known[gap_id] = known
-        return known
+    def _when(self, gap: Gap) -> int:
+        # Unfillable without an answer of ours that is left: it was given so long ago that it is not asked again.
+        return self._again_at.get(gap.gap_id, NEVER if gap.state == "unfillable" else 0)
+
+
+def _remember(known: dict[str, int], gap_id: str, value: int) -> None:
+    if len(known) >= MAX_KNOWN and gap_id not in known:
+        del known[next(iter(known))]
+    known[gap_id] = value

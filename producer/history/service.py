@@ -15,12 +15,13 @@ from producer.history.handover import Handover, Publish
 from producer.history.planner import Planner
 from producer.history.protocol import HistoryClient
 from producer.history.reader import Reader
-from producer.history.work import STORE_S, Work
+from producer.history.work import Work
 from producer.history.writer import HistoryWriter
 from producer.inflight import Lane
 from schemas.registry import Registry
 
 _log = structlog.get_logger()
+FLUSH_S = 10.0  # at the end; what Kafka has not taken by then is asked again by the next run
 JOIN_S = 12.0  # a request that is under way may last 10 s
 
 
@@ -87,7 +88,7 @@ class History:
             planner = self._make_planner(client)
             work = Work(client, planner, self._reader, self._writer, self._counts, self._handover)
             work.run(self._wanted, self._stop)
-            self._writer.flush(STORE_S)
+            self._writer.flush(FLUSH_S)
         except FatalError as error:
             self._failure = str(error)
         except Exception as error:

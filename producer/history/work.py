@@ -20,7 +20,7 @@ from schemas.records import HistoryCandle
 
 _log = structlog.get_logger()
 IDLE_S = 0.25  # longest sleep: gaps are due by the clock too
-STORE_S = 60.0  # for Kafka to take what a reply brought
+STORE_S = 300.0  # for Kafka to take trades; its client gives up at the same time
 PROGRESS_S = 30.0  # between two lines about a bootstrap
 
 

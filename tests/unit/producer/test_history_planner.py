@@ -314,6 +314,22 @@ def test_unfillable_gap_whose_answer_may_change_is_asked_again_then():
     assert [r.outcome for r in results(records)] == ["complete"]
 
 
+@given(st.permutations(range(6)), st.integers(0, 3))
+def test_what_was_told_before_the_start_may_be_heard_in_any_order(order, hours):
+    told = [gap(), gap(T + 9 * M, T + 10 * M), gap(state="unfillable", fillable=False, version=99)]
+    told += [gap(T + 20 * M, T + 21 * M, state="filled", fillable=False, version=99), gap(T + 20 * M, T + 21 * M)]
+    again_at = T + 2 * 60 * M
+    told.append(
+        HistoryCandle("sim", "X", record="result", origin="backfill", gap_id=gap().gap_id, outcome="refused", retry_at=again_at)
+    )
+    plan = planner()
+    for record in (told[number] for number in order):
+        plan.heard_result(record) if isinstance(record, HistoryCandle) else plan.heard_gap(record)
+    questions, _ = fill(plan, T + hours * 60 * M + 21 * M)
+    expected = {T + 9 * M} | ({T} if hours >= 2 else set())
+    assert {q.start for q in questions} == expected
+
+
 def test_unfinished_foreign_and_damaged_candles_are_dropped_and_counted():
     plan = planner()
     plan.heard_gap(gap(T, T + 2 * M))
