@@ -3,7 +3,10 @@
 import os
 import random
 import time
+from collections import Counter
 
+import pytest
+import requests
 from confluent_kafka import KafkaException
 
 from deploy.cassandra.connect import connected
@@ -18,6 +21,7 @@ from tests.support.services import wait_until
 
 SERIES = [f"{SOURCE}:{symbol}" for symbol in ("AAPL", "MSFT", "BINANCE:BTCUSDT")]
 LOSSES = {*OUTAGES, "producer_down", "overflow"}
+PROMETHEUS = "prom/prometheus:v3.5.0"
 KILLING_S = float(os.environ.get("E2E_CONTAINERS_SECONDS", "60"))
 EVERY_S = 10.0
 VICTIMS = ("producer", "processor", "processor", "sink", "kafka", "cassandra", "registry")
@@ -39,8 +43,9 @@ def losses(compose):
     return [Outage(r.series, r.cause, r.from_us, None if r.state == "open" else r.to_us) for r in rows if r.cause in LOSSES]
 
 
-def test_everything_is_healthy_in_time_and_candles_are_in_cassandra(compose):
+def test_everything_is_healthy_in_time_and_candles_are_in_cassandra(compose, say):
     compose.wait_healthy(1)
+    say(f"healthy after {compose.up_s:.0f} s")
     assert compose.up_s < UP_S
     wait_until(lambda: candles(compose) > 0, 60, "a candle in Cassandra")
 
@@ -49,6 +54,23 @@ def test_ports_are_on_loopback(compose):
     published = [p for c in compose.containers().values() for p in c["Publishers"] or () if p["PublishedPort"]]
     assert published
     assert {p["URL"] for p in published} == {"127.0.0.1"}
+
+
+def test_prometheus_sees_every_service_and_its_rules(compose):
+    if not compose.docker("image", "ls", "--quiet", PROMETHEUS):
+        pytest.skip(f"the image {PROMETHEUS} is not here: scraping was not tried")
+    compose("--profile", "monitoring", "up", "--detach", "--wait", "--no-build", "--no-deps", "--no-recreate", "prometheus")
+    api = f"http://127.0.0.1:{compose.ports['PROMETHEUS_PORT']}/api/v1"
+
+    def up():
+        found = requests.get(f"{api}/targets", timeout=10).json()["data"]["activeTargets"]
+        states = Counter((t["labels"]["job"].removeprefix("candlewick-"), t["health"]) for t in found)
+        return states == {("producer", "up"): 1, ("processor", "up"): 3, ("sink", "up"): 1}
+
+    wait_until(up, 60, "all services scraped")
+    rules = [r for g in requests.get(f"{api}/rules", timeout=10).json()["data"]["groups"] for r in g["rules"]]
+    assert len(rules) > 20
+    assert {r["health"] for r in rules} <= {"ok", "unknown"}
 
 
 def test_law_8_containers_killed_at_random_lose_no_trade(compose, say):
