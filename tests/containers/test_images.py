@@ -1,6 +1,7 @@
 """What runs in the containers: nobody's root, nothing to write to, nothing to build or install with."""
 
 import json
+import time
 
 import pytest
 
@@ -65,3 +66,17 @@ def test_no_secret_is_in_an_image_or_a_container_of_the_compose_file(compose):
     told = compose.docker("inspect", *compose.containers("producer"))
     assert "FINNHUB_TOKEN=simulator" in told  # the simulator's word, which opens nothing else
     assert "FINNHUB_TOKEN_FILE" not in told
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_ends_in_order_at_sigterm_well_within_its_grace(compose, say, service):
+    name = next(iter(compose.containers(service)))
+    began = time.monotonic()
+    compose.docker("stop", name)  # SIGTERM, and SIGKILL after the 40 s of the compose file
+    seconds = time.monotonic() - began
+    code = compose.docker("inspect", "--format", "{{.State.ExitCode}}", name).strip()
+    compose.docker("start", name)
+    say(f"{service} ended with {code} after {seconds:.1f} s")
+    assert code == "0"
+    assert seconds < 30
+    compose.wait_healthy(300)
