@@ -18,7 +18,7 @@ from producer.liveness import Verdict
 from producer.publisher import Publisher
 from producer.quiet import Quiet
 from producer.roster import Roster
-from producer.sources.protocol import Source
+from producer.sources.protocol import ClosingSource, Source
 from producer.status import GOOD, Feed, good_until_at_close, proved_until
 from producer.telemetry import Counts
 from schemas.records import FeedState
@@ -87,6 +87,7 @@ class FeedLoop:
                 continue
             if self._herald.until_due_s() <= 0.0:
                 # For the first time before anything is connected: a predecessor that was frozen meanwhile finds it.
+                self._quiet.told_closed = isinstance(self._source, ClosingSource) and self._source.is_market_closed()
                 self._feed.is_closed = self._quiet.is_closed(self._inbox.now_us())
                 self._herald.say()
             if self._dialer.is_due():

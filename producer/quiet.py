@@ -22,12 +22,14 @@ class Quiet:
 
     hours: Hours | None
     limit_us: int
+    told_closed: bool = False
+    """The provider says itself that all its markets are closed."""
     _since_us: int | None = None
     _renewed_us: int | None = None
 
     def is_closed(self, now_us: int) -> bool:
         """Tell whether nothing is expected now."""
-        return self.hours is not None and not self.hours.is_open(now_us)
+        return self.told_closed or (self.hours is not None and not self.hours.is_open(now_us))
 
     def begin(self, at_us: int) -> None:
         """A record could be expected from `at_us` on: the feed has become good, or the market is still closed."""

@@ -100,3 +100,11 @@ class ChangingSource(Source, Protocol):
 
         What the provider still sends for a symbol that was dropped is `Ignored`, not refused.
         """
+
+
+@runtime_checkable
+class ClosingSource(Source, Protocol):
+    """A source whose provider says itself when its markets are closed."""
+
+    def is_market_closed(self) -> bool:
+        """Tell whether the provider says of every symbol that it is closed; False while it has not said so of one."""

@@ -51,3 +51,11 @@ def test_where_nobody_knows_when_records_are_expected_silence_means_nothing():
 
 def test_feed_that_was_never_good_is_not_judged():
     assert not Quiet(parse_hours("24/7"), 300 * S).is_suspicious(10**9 * S)
+
+
+def test_provider_that_says_that_it_is_closed_is_believed():
+    told = quiet()
+    told.told_closed = True
+    assert told.is_closed(1100 * S)
+    told.told_closed = False
+    assert not told.is_closed(1100 * S)
