@@ -14,7 +14,7 @@ KINDS = {
     "pause": "let nothing happen on the market for `seconds`",
     "closed": "close every market for `seconds`: DLG_FLAG says so, and nothing moves",
     "no_websocket": "answer WebSocket handshakes with 503 for `seconds`",
-    "malformed": "send one update whose values do not fit its fields, on every session",
+    "malformed": "send one update that breaks the protocol, on every session: the official client ends there",
     "bad_price": "send one update of `epic` (any, if empty) whose bid is no number",
     "invalidate": "make every token invalid; streams go on",
     "rest": "answer every REST request with `code` (an HTTP status) for `seconds`",

@@ -104,7 +104,7 @@ class Venue:
         elif kind == "malformed":
             for session in self.streams.sessions.values():
                 for target in list(session.subscriptions.values())[:1]:
-                    session.add(f"U,{target.number},1,{'|'.join('x' * 40)}")
+                    session.add(f"U,{target.number},1,^P{{")
         elif kind == "invalidate":
             self.accounts.tokens.clear()
         elif kind == "rest":
