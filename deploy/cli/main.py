@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 COMMANDS: dict[str, str] = {
+    "feeds": "deploy.cli.feeds:feeds",
     "replay": "deploy.cli.replay:replay",
     "run": "deploy.cli.run:run",
     "schemas": "deploy.cli.contract:schemas",
