@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from processor.audit.compare import Difference
 from processor.audit.content import GENERATION, generation_of
 from processor.core.gaps import version_of
-from schemas.records import Candle, Gap
+from schemas.records import Candle, Gap, GapState
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,9 @@ def _repaired(difference: Difference, generation: int, now: int) -> Candle | Gap
         return "a gap of a higher version is out, and gaps have no generation"
     if difference.kind == "gap" and found is not None:
         start = found["from_time"]
-        empty = Gap(
-            **{**found, "to_time": start, "state": "closed", "version": version_of(start, start, "closed"), "updated_at": now}
-        )
-        return empty if empty.version > found["version"] else "a gap that is filled or unfillable cannot be told as empty"
+        state: GapState = "closed" if found["state"] == "open" else found["state"]
+        version = version_of(start, start, state, found["detail"])
+        return Gap(**{**found, "to_time": start, "state": state, "version": version, "updated_at": now})
     if difference.kind == "candle":
         return "no record is in this window, and a candle cannot be withdrawn"
     return "nothing to publish: the processor reads its input again only after a crash"

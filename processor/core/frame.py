@@ -20,6 +20,8 @@ class Frame:
         self.windows: dict[int, Window] = {}
         self.starts: list[int] = []
         """Sorted starts of all windows with records."""
+        self.passing: dict[int, Window] = {}
+        """Windows forgotten since the last snapshot, which holds them still."""
         self.open: set[int] = set()
         """Starts of the windows that are not closed yet."""
 

@@ -17,6 +17,8 @@ from schemas.records import GapCause, GapState
 from schemas.timeframes import BASE_US
 
 _FULL = 10**13
+BY_VENDOR = "vendor"
+"""Detail of silence that a vendor's answer tells of: minutes that it left out of a gap it filled."""
 FILLABLE: frozenset[GapCause] = frozenset(
     ("producer_down", "feed_down", "feed_stale", "overflow", "lost_updates", "skipped_ids", "lost_sequence", "partial_start")
 )
@@ -34,6 +36,11 @@ class Piece(NamedTuple):
     state: GapState = "closed"
     why_not: str = ""
 
+    @property
+    def version(self) -> int:
+        """Version of the gap as it is."""
+        return version_of(self.start, self.end, self.state, self.detail)
+
 
 @dataclass
 class Published:
@@ -45,6 +52,7 @@ class Published:
     missing: int | None
     state: GapState
     why_not: str
+    detail: str
 
 
 def floor_base(time_us: int) -> int:
@@ -52,12 +60,15 @@ def floor_base(time_us: int) -> int:
     return time_us // BASE_US * BASE_US
 
 
-def version_of(start: int, end: int | None, state: GapState) -> int:
-    """Return the version of a gap: open 0; closed grows as it shrinks; unfillable and filled lie above."""
+def version_of(start: int, end: int | None, state: GapState, detail: str = "") -> int:
+    """Return the version of a gap: open 0; closed grows as it shrinks; each kind of answer lies above the one before.
+
+    Silence on a vendor's word rests on an answer as a filled gap does: told before as plain silence, it may have become empty.
+    """
     if end is None:
         return 0
-    closed = max(1, _FULL - (end - start))
-    return closed + {"filled": 2 * _FULL, "unfillable": _FULL}.get(state, 0)
+    rank = 2 if state == "filled" or detail == BY_VENDOR else 1 if state == "unfillable" else 0
+    return max(1, _FULL - (end - start)) + rank * _FULL
 
 
 def pieces(
@@ -77,13 +88,13 @@ def pieces(
     closed = calendar.closed(low, closed_to + BASE_US)
     for start, end in _silent_runs(floor_base(low), closed_to, starts):
         for a, b, filled in _without_losses(max(start, low), end, losses):
-            detail = "vendor" if filled else ""
+            detail = BY_VENDOR if filled else ""
             found += [Piece(x, y, "market_closed" if shut else "no_trades", None, detail) for x, y, shut in cut(a, b, closed)]
     found.sort(key=lambda p: p.start)
     if not ended and _goes_on(closed_to, starts, losses):
         now: GapCause = "market_closed" if any(a <= closed_to < b for a, b in closed) else "no_trades"
         for i, piece in enumerate(found):
-            if piece.cause == now and piece.end == closed_to:
+            if piece.cause == now and piece.end == closed_to and piece.detail != BY_VENDOR:
                 found[i] = piece._replace(end=None, state="open")
     return found
 
@@ -151,8 +162,8 @@ class GapBook:
                 break
         return low
 
-    def update(self, low: int, wanted: Sequence[Piece]) -> list[tuple[Piece, int]]:
-        """Make what is told from `low` on equal to `wanted`; return (gap, version) for each change.
+    def update(self, low: int, wanted: Sequence[Piece]) -> list[Piece]:
+        """Make what is told from `low` on equal to `wanted`; return each gap that changes.
 
         A told gap that is wanted no more keeps its identity and ends where it began: nothing is left of it.
         """
@@ -160,16 +171,16 @@ class GapBook:
         while at and self.told[at - 1].start >= low:
             at -= 1
         before = {(g.start, g.cause): g for g in self.told[at:]}
-        changes: list[tuple[Piece, int]] = []
+        changes: list[Piece] = []
         now: list[Published] = []
         for piece in wanted:
             old = before.pop((piece.start, piece.cause), None)
-            told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not)
+            told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not, piece.detail)
             if old != told:
-                changes.append((piece, version_of(piece.start, piece.end, piece.state)))
+                changes.append(piece)
             now.append(told)
-        gone = [Piece(g.start, g.start, g.cause, g.missing) for g in before.values()]
-        changes[:0] = [(p, version_of(p.start, p.end, p.state)) for p in gone]
+        gone = [Piece(g.start, g.start, g.cause, g.missing, g.detail, g.state, g.why_not) for g in before.values()]
+        changes[:0] = [p if p.state != "open" else p._replace(state="closed") for p in gone]
         self.told[at:] = now
         return changes
 

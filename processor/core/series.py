@@ -12,7 +12,7 @@ from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.frame import Frame, chunk_of
-from processor.core.gaps import FILLABLE, GapBook, Piece, floor_base, pieces, version_of
+from processor.core.gaps import FILLABLE, GapBook, Piece, floor_base, pieces
 from processor.core.history import Bounds, History, segments
 from processor.core.merge import Shown, merged, vendor_only
 from processor.core.ohlcv import Partial, Window
@@ -261,7 +261,7 @@ class Series:
     def rejoined(self, left: int, moment: int, now: int) -> Gap:
         """Return the end of the gap of a series that was left at `left` and is served again from `moment` on."""
         piece = Piece(left, max(left, floor_base(moment)), "unsubscribed")
-        return gap_of(self._origin, piece, version_of(piece.start, piece.end, "closed"), False, now)
+        return gap_of(self._origin, piece, False, now)
 
     def inherit(self, before: Series) -> None:
         """Take over the pieces of state that an ended series of the same name and run has written: they are to be replaced."""
@@ -293,8 +293,11 @@ class Series:
             end = bisect_left(frame.starts, floor - frame.timeframe.us)
             kept = [s for s in frame.starts[:end] if self._outlives(i, s)]
             for start in set(frame.starts[:end]).difference(kept):
-                del frame.windows[start]
-                self.chunks_due.add((i, chunk_of(frame.timeframe, start)))
+                chunk = chunk_of(frame.timeframe, start)
+                window = frame.windows.pop(start)
+                if (i, chunk) in self.chunks_written:
+                    frame.passing[start] = window
+                self.chunks_due.add((i, chunk))
             frame.starts[:end] = kept
         self.book.forget_before(floor)
 
@@ -349,11 +352,11 @@ class Series:
             # Below the floor windows are forgotten: what was told there stands.
             low = max(self.book.straddled_by(max(self._gaps_due, self.floor)), self.first)
             self._gaps_due = None
-            for piece, version in self.book.update(low, self._pieces(low)):
+            for piece in self.book.update(low, self._pieces(low)):
                 self.dirty = True
                 minute = floor_base(piece.start)
                 traded = minute in self.frames[self.config.base].windows or self.history.vendor.has(minute)
-                self.gap_records.append(gap_of(self._origin, piece, version, traded, now))
+                self.gap_records.append(gap_of(self._origin, piece, traded, now))
 
     def _pieces(self, low: int) -> list[Piece]:
         assert self.first is not None

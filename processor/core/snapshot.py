@@ -6,8 +6,8 @@ within a flush matters:
 
 1. ``f|<source>``: a feed's timeline. First, so that no series counts on a loss that is not known any more.
 2. ``v|<series>|<day>``: a vendor's candles of one day; ``c|<series>|<run>|<timeframe>|<chunk>``: closed windows, 60 a chunk.
-   Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. A chunk says
-   what was forgotten when it was written: its windows before that are gone, whatever an older hot part says.
+   Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. What was forgotten
+   since the last flush is still in them: an older hot part may lie beside a chunk, and then it needs those windows.
 3. ``s|<series>|<run>``: the hot part of a series: open windows, first sight, gaps as told. Small, written when it changed.
 4. ``f|<source>`` of a finished replay: after its series, for from then on its records are not read again.
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
+from processor.core.frame import chunk_of
 from processor.core.gaps import Published
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
@@ -64,7 +65,9 @@ _WINDOW = _record(
     published="long",
 )
 _NULLABLE = ["null", "long"]
-_GAP = _record("Told", start="long", cause="string", end=_NULLABLE, missing=_NULLABLE, state="string", why_not="string")
+_GAP = _record(
+    "Told", start="long", cause="string", end=_NULLABLE, missing=_NULLABLE, state="string", why_not="string", detail="string"
+)
 _LOSS = _record("Loss", start="long", end="long", cause="string", known_to="long", missing=_NULLABLE, detail="string")
 _RESULT = _record(
     "Answer",
@@ -105,7 +108,7 @@ _HOT = fastavro.parse_schema(
     ]
 )
 _CHUNK = fastavro.parse_schema(
-    [_WINDOW, _record("Chunk", partition="int", timeframe="string", floor="long", windows={"type": "array", "items": "Window"})]
+    [_WINDOW, _record("Chunk", partition="int", timeframe="string", windows={"type": "array", "items": "Window"})]
 )
 _SERVED = _record("Served", symbol="string", kind="string", good_from=_NULLABLE)
 _FEED = fastavro.parse_schema(
@@ -228,18 +231,17 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         members = [s for s in frame.starts_in(chunk) if s not in frame.open]
         key = _chunk_key(series, i, chunk)
         if members:
-            values = {
-                "partition": series.partition,
-                "timeframe": frame.timeframe.name,
-                "floor": series.floor,
-                "windows": [_dump_window(frame.windows[s]) for s in members],
-            }
+            passing = [s for s in frame.passing if chunk_of(frame.timeframe, s) == chunk]
+            windows = [_dump_window(frame.passing[s]) for s in passing] + [_dump_window(frame.windows[s]) for s in members]
+            values = {"partition": series.partition, "timeframe": frame.timeframe.name, "windows": windows}
             written.append((key, _write(_CHUNK, values)))
             series.chunks_written.add((i, chunk))
         elif (i, chunk) in series.chunks_written:
             deleted.append((key, None))
             series.chunks_written.discard((i, chunk))
     series.chunks_due = set()
+    for frame in series.frames:
+        frame.passing = {}
     hot = {
         "partition": series.partition,
         "source": series.feed.source,
@@ -405,7 +407,6 @@ def _load_chunk(partition: Partition, series: Series, chunk: int, data: bytes) -
         if frame.timeframe.name != values["timeframe"]:
             continue
         series.chunks_written.add((i, chunk))
-        series.floor = max(series.floor, values["floor"])
         for window in map(_load_window, values["windows"]):
             # Written before the hot part, so never older than the copy that was still open there.
             frame.windows[window.start] = window

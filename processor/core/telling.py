@@ -67,7 +67,7 @@ def candle_of(
     )
 
 
-def gap_of(origin: Origin, piece: Piece, version: int, traded: bool, now: int) -> Gap:
+def gap_of(origin: Origin, piece: Piece, traded: bool, now: int) -> Gap:
     """Return a gap as a record; `traded` says that records entered where it began, which may have left nothing of it."""
     empty = piece.end == piece.start
     return Gap(
@@ -82,7 +82,7 @@ def gap_of(origin: Origin, piece: Piece, version: int, traded: bool, now: int) -
         detail="traded" if empty and traded else piece.detail,
         missing=piece.missing,
         state=piece.state,
-        version=version,
+        version=piece.version,
         fillable=piece.cause in FILLABLE and not empty and piece.state in ("open", "closed"),
         why_not=piece.why_not,
         updated_at=now,
