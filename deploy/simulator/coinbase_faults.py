@@ -11,6 +11,7 @@ KINDS = {
     "silent": "send nothing on the open connections for `seconds`, pongs included; what happens is lost",
     "heartbeats_only": "send heartbeats, but no matches, for `seconds`; what happens is lost",
     "pause": "let nothing happen on the market for `seconds`; heartbeats go on, nothing is lost",
+    "burst": "let `symbol` trade `count` times more, as fast as a connection carries it",
     "skip": "do not send the next `count` matches of `symbol`; REST has them",
     "swap": "let the next `count` pairs of matches of `symbol` change places",
     "repeat": "send each match twice, for `seconds`",
@@ -24,7 +25,7 @@ KINDS = {
     "rest": "answer REST with HTTP `status` (and retry_after, in s) for `seconds`",
 }
 ONCE = ("malformed", "unknown", "error", "slow_consume")
-_COUNTED = ("skip", "swap", "bad_price")
+_COUNTED = ("burst", "skip", "swap", "bad_price")
 _DEFAULTS: dict[str, Any] = {
     "seconds": 5.0,
     "count": 1,
@@ -50,8 +51,8 @@ def parse_fault(body: Any) -> dict[str, Any]:
     fault = {**_DEFAULTS, **body}
     if not isinstance(fault["seconds"], int | float) or not 0 <= fault["seconds"] <= 86_400:
         raise ValueError("seconds: 0 to 86400")
-    if not isinstance(fault["count"], int) or not 1 <= fault["count"] <= 10_000:
-        raise ValueError("count: 1 to 10000")
+    if not isinstance(fault["count"], int) or not 1 <= fault["count"] <= 100_000:
+        raise ValueError("count: 1 to 100000")
     if fault["how"] not in ("fin", "close", "rst"):
         raise ValueError("how: fin, close or rst")
     return fault
@@ -78,7 +79,10 @@ class Faults:
 
     def takes(self, kind: str, symbol: str) -> bool:
         """Tell whether the next match of `symbol` is meant, and count it."""
-        if self._left[kind, symbol] <= 0:
-            return False
-        self._left[kind, symbol] -= 1
-        return True
+        return self.take(kind, symbol, 1) == 1
+
+    def take(self, kind: str, symbol: str, most: int) -> int:
+        """Return for how many matches of `symbol` it is still on, at most `most`, and count them."""
+        taken = min(most, self._left[kind, symbol])
+        self._left[kind, symbol] -= taken
+        return taken

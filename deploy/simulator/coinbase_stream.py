@@ -14,11 +14,12 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from deploy.simulator.coinbase_book import Book, Match, frame, iso
 from deploy.simulator.coinbase_faults import ONCE, Faults
 from deploy.simulator.ledger import Entry, Ledger
-from deploy.simulator.market import Market
+from deploy.simulator.market import Market, Print
 from deploy.simulator.stream import Client
 
 TICK_S = 0.02
 SUBSCRIBE_WITHIN_S = 5.0
+BURST_A_TICK = 400  # 20,000 a second
 CHANNELS = ("matches", "heartbeat")
 
 
@@ -195,6 +196,8 @@ class CoinbaseStream:
         if self.faults.active("pause", now_s):
             return
         now_us = time.time_ns() // 1000
+        for symbol, listing in self.book.listings.items():
+            due += [Print(symbol, listing.price, 0.01, None)] * self.faults.take("burst", symbol, BURST_A_TICK)
         for tick in due:
             match = self.book.trade(tick, now_us)
             self.ledger.made(match)

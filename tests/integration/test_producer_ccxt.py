@@ -13,6 +13,8 @@ from tests.support.venue import Venue
 pytestmark = pytest.mark.integration
 SOURCE = "ccxt-coinbaseexchange"
 SYMBOLS = ("BTC/USD", "ETH/USD")
+BURST = 8_000
+"""The library keeps 1,000 trades of its own accord, and what comes in a burst beyond is lost without a sign."""
 NO_STREAM = {"has": {"watchTrades": False, "watchTradesForSymbols": False}}
 
 
@@ -86,8 +88,12 @@ def test_everything_streamed_is_published_and_an_outage_is_told(space, venue, pr
     wait_until(lambda: count(space, TRADES) > 60, 20, "trades after the outage", [service])
     venue.fault("repeat", seconds=1)
     wait_until(lambda: venue.summary()["repeats_sent"] > 10, 20, "repeats", [service])
+    venue.fault("burst", symbol="BTC-USD", count=BURST)
+    wait_until(lambda: count(space, TRADES) > BURST, 60, "the burst", [service])
     venue.fault("pause", seconds=60)
-    wait_until(lambda: count(space, TRADES) >= sum(sent(venue).values()), 20, "everything sent to be published", [service])
+    everything = sum(sent(venue).values())
+    wait_until(lambda: count(space, TRADES) >= everything, 20, "everything sent to be published", [service])
+    assert sum(sent(venue).values()) > BURST
     assert service.stop() == 0
     assert published(space) == sent(venue)
     series = said(space)

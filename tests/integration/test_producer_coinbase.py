@@ -1,10 +1,14 @@
 """The Coinbase producer against the simulated venue and real Kafka: every id is published or told as missing."""
 
 import json
+import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from producer.history.coinbase import CoinbaseHistory
+from producer.history.protocol import BusyError, Question, RefusedError, UnavailableError
 from producer.sources.coinbase_ids import SWAP_US
 from schemas.topics import TRADES
 from tests.support.gaps import a_gap, tell
@@ -15,6 +19,7 @@ from tests.support.venue import Venue
 pytestmark = pytest.mark.integration
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-USD")
 S = 1_000_000
+M = 60 * S
 
 
 @pytest.fixture
@@ -267,23 +272,30 @@ def test_outage_and_kill_are_filled_without_a_repeat(space, venue, producer):
     assert [product for product in PRODUCTS if not is_whole(space, venue, product)] == []
 
 
-def test_history_refused_throttled_or_broken_ends_in_a_result_that_says_so(space, venue, producer):
-    service = producer()
-    wait_for_state(space, "live", service)
-    first = statuses(space, "coinbase", 0)[0][-1].good_from
-    told = [a_gap("coinbase", "BTC-USD", "skipped_ids", first + n, first + n + 1) for n in range(3)]
-    venue.fault("rest", status=429, retry_after=1, seconds=0.5)
-    tell(space, told[0])
-    assert answer_to(space, told[0], service).outcome == "complete"
-    venue.fault("rest", status=500, seconds=0.5)
-    tell(space, told[1])
-    assert answer_to(space, told[1], service).outcome == "complete"
-    venue.fault("rest", status=403, seconds=60)
-    tell(space, told[2])
-    answer = answer_to(space, told[2], service)
-    assert (answer.outcome, answer.reason) == ("refused", "HTTP 403: refused by a fault")
-    assert answer.retry_at is not None
-    assert service.stop() == 0
+def test_history_client_tells_what_kind_of_failure_it_met(venue):
+    client = CoinbaseHistory(venue.ready["rest"], "coinbase", lambda _symbol, _since: frozenset())
+    now_us = time.time_ns() // 1000
+    question = Question("BTC-USD", now_us // M * M - 10 * M, now_us // M * M - 5 * M)
+    venue.fault("rest", status=429, retry_after=7)
+    with pytest.raises(BusyError) as busy:
+        client.ask(question, now_us)
+    assert busy.value.wait_s == 7
+    venue.fault("rest", status=500)
+    with pytest.raises(UnavailableError):
+        client.ask(question, now_us)
+    venue.fault("rest", status=403)
+    with pytest.raises(RefusedError) as refused:
+        client.ask(question, now_us)
+    assert refused.value.reason == "HTTP 403: refused by a fault"
+    assert refused.value.retry_at > now_us
+    venue.fault("rest", seconds=0)
+    with pytest.raises(RefusedError, match="does not know the product"):
+        client.ask(replace(question, symbol="FOO-BAR"), now_us)
+    page = client.ask(question, now_us)
+    assert [candle.start for candle in page.candles] == list(range(question.end - M, question.start - M, -M))
+    client.close()
+    with pytest.raises(UnavailableError):
+        CoinbaseHistory("http://127.0.0.1:1", "coinbase", lambda _symbol, _since: frozenset()).ask(question, now_us)
 
 
 @pytest.mark.parametrize("settings", [{"COINBASE_SYMBOLS": ""}, {"COINBASE_URL": "ftp://x"}])
