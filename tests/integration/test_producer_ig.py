@@ -263,14 +263,27 @@ def test_a_day_of_loops_a_new_login_and_a_closed_market_has_no_gap_and_loses_not
     assert len([r for r in venue.requests("bind_session") if r["cause"] == "ws.loop"]) >= 10
 
 
-def test_where_no_websocket_gets_through_quotes_come_over_http(space, make_venue, make_producer):
+def test_where_no_websocket_gets_through_quotes_come_over_http_and_epics_come_and_go(space, make_venue, make_producer, tmp_path):
     venue = make_venue()
     venue.fault("no_websocket", seconds=600)
-    service = make_producer(venue)
+    first, second, third = venue.ready["symbols"][:3]
+    file = tmp_path / "epics"
+    file.write_text(f"{first}\n{second}\n")
+    service = make_producer(venue, CANDLEWICK_SYMBOLS_FILE=str(file))
     wait_for_state(space, "live", service)
-    wait_until(lambda: count(space, QUOTES) > 30, 20, "quotes", [service])
+    wait_until(lambda: {q.symbol for q in quotes(space, "ig")} == {first, second}, 20, "quotes", [service])
+    file.write_text(f"{first}\n{third}\n")
+    wait_until(lambda: {q.symbol for q in quotes(space, "ig")} == {first, second, third}, 20, "the new epic's quotes", [service])
+    wait_until(lambda: served_last(space) == {first, third}, 20, "statuses that name the new list", [service])
     settle(space, venue, service)
     assert published(space) == in_ledger(venue, sent=True)
+    assert {s.state for s in said(space)} == {"connecting", "live", "stopping"}
+
+
+def served_last(space):
+    """Return the symbols that the newest statuses name, over all partitions."""
+    named = [[s.symbols for s in series if s.symbols is not None][-1] for series in statuses(space, "ig").values()]
+    return {entry.symbol for symbols in named for entry in symbols}
 
 
 def test_wrong_password_is_refused_slowly_and_no_secret_is_anywhere(space, make_venue, make_producer):
