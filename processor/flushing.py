@@ -1,23 +1,23 @@
 """SHELL (Kafka). What the engine made, to Kafka: outputs as soon as they are due, state and offsets behind them.
 
 Outputs are acknowledged first, then state, then the offsets of exactly that state are committed; a crash between any two repeats
-work and loses nothing. State and offsets follow in a task of their own, one at a time, so that live and final candles never wait
-for them. Nothing is written without a lease (`processor.ownership`), which each commit renews.
+work and loses nothing. Final candles and gaps wait for nothing: live candles, and state with its offsets, go beside them, one
+round of each at a time. Nothing is written without a lease (`processor.ownership`), which each commit renews.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import structlog
 from faust.types import TP
 
 from processor import telemetry
-from processor.engine import Engine, Outgoing
+from processor.beside import Beside
+from processor.engine import Engine, Outgoing, Send
 from processor.intake import Intake
 from processor.ownership import LostError, Ownership
 from processor.publisher import Publisher
@@ -32,7 +32,8 @@ TICK_S = 0.05
 STATE_SHARE = 0.1
 """Most of the time that may go into taking state, in which nothing else is done: with many series its period stretches."""
 
-Published = Callable[[Sequence[tuple[Candle | Gap, int, bytes]]], None]
+Made = tuple[Candle | Gap, int, bytes]
+Published = Callable[[Sequence[Made]], None]
 
 
 class Flusher:
@@ -79,8 +80,8 @@ class Flusher:
         self._state_due = 0.0
         self._published = published
         self._writing = asyncio.Lock()
-        self._behind: asyncio.Task[None] | None = None
-        """Writes state and offsets, or renews the lease."""
+        self._beside = Beside(self._ended)
+        """What is written meanwhile: ``live`` candles; ``state`` and offsets, or the lease alone."""
 
     def take(self) -> None:
         """Fold everything that waits."""
@@ -96,7 +97,7 @@ class Flusher:
             await self._wait()
             self._watch.tick()
             try:
-                self._judge_behind()
+                self._beside.judge()
                 if self.ready:
                     await self._flush()
             except LostError:
@@ -113,10 +114,10 @@ class Flusher:
         """Write and commit everything, then own nothing: Kafka waits for this before it gives the partitions to another."""
         async with self._writing:
             try:
-                await self._end_behind()
+                await self._beside.end()
                 if self.ready:
                     await self._write(set(), with_state=True)
-                    await self._end_behind()
+                    await self._beside.end()
             except LostError as error:
                 log.warning("flush.given_up", reason=str(error))
             self._forget()
@@ -125,10 +126,7 @@ class Flusher:
         """Own nothing any more, and write nothing more of it."""
         self.ready = False
         async with self._writing:
-            if self._behind is not None:
-                self._behind.cancel()
-                await asyncio.wait([self._behind])
-                self._behind = None
+            await self._beside.cancel()
             self._forget()
 
     @asynccontextmanager
@@ -147,7 +145,8 @@ class Flusher:
         limit = TICK_S
         if self.ready and self._ownership.fresh():
             now = time.monotonic()
-            limit = min(limit, self._pulse.due_in(now), self._intake.due_in(now))
+            live = TICK_S if "live" in self._beside else self._pulse.due_in(now)
+            limit = min(limit, live, self._intake.due_in(now))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.due.wait(), max(limit, 0.001))
         self.due.clear()
@@ -159,16 +158,16 @@ class Flusher:
             now = time.monotonic()
             if not self._ownership.fresh() and not await self._confirm("before a flush"):
                 return  # all stays in memory until Kafka answers
-            live = self._pulse.due(now)
-            with_state = self._behind is None and now >= self._state_due
+            live = set() if "live" in self._beside else self._pulse.due(now)
+            with_state = "state" not in self._beside and now >= self._state_due
             if live or with_state or not self._intake.due_in(now):
                 self.take()
             self._watch.look()
             declared = await self._watch.for_the_silent()
             if declared:
                 await self._publisher.send(declared, self._ownership)
-            if not with_state and self._behind is None and self._ownership.ageing():
-                self._follow(self._renew())
+            if not with_state and "state" not in self._beside and self._ownership.ageing():
+                self._beside.start("state", self._renew())
             await self._write(live, with_state=with_state)
             telemetry.LIVE_STRETCH.set(self._pulse.stretch)
 
@@ -182,45 +181,40 @@ class Flusher:
     async def _write_all(self, live: set[int], *, with_state: bool) -> None:
         began = time.monotonic()
         now = time.time_ns() // 1000  # noqa: TID251  # stamped on what is made
-        outgoing = self._engine.outgoing(live=live, with_state=with_state, now=now)
-        if with_state:
-            self._state_due = began + max(self._flush_s, (time.monotonic() - began) / STATE_SHARE)
-            telemetry.STATE_PERIOD_SECONDS.set(self._state_due - began)
-        self._pulse.sent(outgoing.live)
-        if outgoing.outputs:
-            await self._publisher.send(outgoing.outputs, self._ownership)
+        made = self._engine.outgoing(live=live, with_state=False, now=now)
+        if made.live:
+            self._pulse.sent(made.live, time.monotonic() - began)
+            self._beside.start("live", self._send(*_live(made)))
+        outputs, records = _lasting(made)
+        state = self._state(now) if with_state else None
+        if outputs:
+            await self._send(outputs, records)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
-        if outgoing.records:
-            telemetry.count_coverage(outgoing.records)
-            self._published(outgoing.records)
-        if with_state:
-            self._follow(self._write_state(outgoing))
+        if state is not None:
+            self._beside.start("state", self._write_state(state))
 
-    # Behind the outputs
+    def _state(self, now: int) -> Outgoing:
+        began = time.monotonic()
+        state = self._engine.outgoing(live=set(), with_state=True, now=now)
+        period = max(self._flush_s, (time.monotonic() - began) / STATE_SHARE)
+        self._state_due = began + period
+        telemetry.STATE_PERIOD_SECONDS.set(period)
+        return state
 
-    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
-        self._behind = asyncio.create_task(work, name="state")
-        self._behind.add_done_callback(lambda _: self.due.set())
+    async def _send(self, outputs: Sequence[Send], records: Sequence[Made]) -> None:
+        await self._publisher.send(outputs, self._ownership)
+        self._published(records)
 
-    def _judge_behind(self) -> None:
-        if self._behind is not None and self._behind.done():
-            ended, self._behind = self._behind, None
-            ended.result()
-
-    async def _end_behind(self) -> None:
-        if self._behind is not None:
-            await asyncio.wait([self._behind])
-            self._judge_behind()
-
-    async def _write_state(self, outgoing: Outgoing) -> None:
-        try:
-            telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in outgoing.state))
-            await self._publisher.send(outgoing.state, self._ownership)
-            done = {TP(topic, number): following for (topic, number), following in outgoing.done.items()}
-            await self._confirm("committing", done)  # where Kafka did not answer, offsets follow with the next
-        except BaseException:
+    def _ended(self, failed: bool) -> None:
+        if failed:
             self.ready = False  # what was taken out of the engine is perhaps not written
-            raise
+        self.due.set()
+
+    async def _write_state(self, state: Outgoing) -> None:
+        telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in state.state))
+        await self._publisher.send(state.state, self._ownership)
+        done = {TP(topic, number): following for (topic, number), following in state.done.items()}
+        await self._confirm("committing", done)  # where Kafka did not answer, offsets follow with the next
         self.committed_at = time.monotonic()
 
     async def _renew(self) -> None:
@@ -234,3 +228,12 @@ class Flusher:
             log.warning("kafka.silent", while_=purpose, seconds=round(time.monotonic() - began, 1))
             return False
         return True
+
+
+def _live(made: Outgoing) -> tuple[list[Send], list[Made]]:
+    # The engine puts them behind everything else.
+    return made.outputs[-made.live :], made.records[-made.live :]
+
+
+def _lasting(made: Outgoing) -> tuple[list[Send], list[Made]]:
+    return made.outputs[: len(made.outputs) - made.live], made.records[: len(made.records) - made.live]

@@ -15,6 +15,9 @@ FACTORS = ((MINUTE, 1), (5 * MINUTE, 4))
 STRETCH_MAX = 64.0
 """Beyond this a live candle is rarer than every 16 s at the default period, and no longer live (our choice)."""
 
+LIVE_SHARE = 0.25
+"""Most of a worker's time that may go into making live candles: what a machine affords that is slower than the budget thinks."""
+
 
 class Pulse:
     """Decides which timeframes' live candles are due. Times are monotonic seconds."""
@@ -25,6 +28,7 @@ class Pulse:
         self._budget = budget_per_s
         self._second_began = float("-inf")
         self._sent = 0
+        self._took = 0.0
         self.stretch = 1.0
         """By how much all periods are longer than set: 1 within the budget."""
 
@@ -40,16 +44,19 @@ class Pulse:
         """Return in how many seconds the next period is over."""
         return max(0.0, min(last + period * self.stretch for last, period in zip(self._last, self._periods, strict=True)) - now)
 
-    def sent(self, number: int) -> None:
-        """Note that `number` live candles were sent."""
+    def sent(self, number: int, took_s: float = 0.0) -> None:
+        """Note that `number` live candles were sent; making them took so long, and nothing else was done meanwhile."""
         self._sent += number
+        self._took += took_s
 
     def _judge(self, now: float) -> None:
         # Over a whole stretched period, so that one tick that sends everything is not taken for the rate.
         lasted = now - self._second_began
         if lasted < max(1.0, 2 * self._periods[0] * self.stretch):
             return
-        rate = self._sent / lasted if lasted != float("inf") else 0.0
+        first = lasted == float("inf")
+        rate, share = (0.0, 0.0) if first else (self._sent / lasted, self._took / lasted)
         # What would come without stretching, so that the stretch settles instead of swinging.
-        self.stretch = min(max(1.0, rate * self.stretch / self._budget), STRETCH_MAX)
-        self._second_began, self._sent = now, 0
+        used = max(rate / self._budget, share / LIVE_SHARE)
+        self.stretch = min(max(1.0, used * self.stretch), STRETCH_MAX)
+        self._second_began, self._sent, self._took = now, 0, 0.0

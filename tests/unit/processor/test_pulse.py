@@ -1,6 +1,6 @@
 import pytest
 
-from processor.pulse import STRETCH_MAX, Pulse
+from processor.pulse import LIVE_SHARE, STRETCH_MAX, Pulse
 from schemas.timeframes import parse_list
 
 
@@ -53,3 +53,11 @@ def test_the_next_period_is_known_before_it_is_over():
     assert pulse.due_in(10.0) == pytest.approx(0.25)
     assert pulse.due_in(10.2) == pytest.approx(0.05)
     assert pulse.due_in(11.0) == 0.0
+
+
+def test_a_slow_machine_makes_live_candles_less_often_whatever_the_budget():
+    pulse = Pulse(parse_list("1m"), 0.25, 1_000_000)
+    for n in range(600):
+        if 0 in pulse.due(n * 0.05):
+            pulse.sent(1000, took_s=0.25)  # all of its time, at the period that is set
+    assert pulse.stretch == pytest.approx(1 / LIVE_SHARE, rel=0.25)
