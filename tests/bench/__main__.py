@@ -1,6 +1,6 @@
 """SHELL (processes). ``make bench``: every benchmark in one run, one JSON line each; read the ratios, machines differ.
 
-``BENCH_TRADES`` sets how many trades (default 2,000,000).
+``python -m tests.bench latency pages`` runs only those named. ``BENCH_TRADES`` sets how many trades (default 2,000,000).
 """
 
 from __future__ import annotations
@@ -11,40 +11,97 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from deploy.local.ports import choose
-from tests.bench import audit, consume, load, processor, recovery
-from tests.support.stack import running_stack, space_in
+from schemas import timeframes
+from tests.bench import audit, consume, dashboards, latency, load, pages, processor, recovery, store
+from tests.support.published import corner
+from tests.support.stack import Servers, running_stack, space_in
 
 STOCK_RECORDS = 20_000
+PAGES_TRADES = 500_000
+SECONDS = 30.0
+MINUTE_S = 75.0
+"""Long enough to see one minute close after the warm-up."""
+
+Lines = Iterator[Mapping[str, object]]
 
 
-def _tell(line: Mapping[str, object]) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201  # the result
-
-
-def main() -> None:
-    """Run all benchmarks against a stack of their own."""
+def throughput(servers: Servers, folder: Path) -> Lines:
+    """How fast topics that are full already are read: bare, by the processor, by the audit, by stock Faust."""
     trades = int(os.environ.get("BENCH_TRADES", "2000000"))
-    with running_stack() as servers, space_in(servers, {}) as space, tempfile.TemporaryDirectory() as folder:
+    with space_in(servers, {}) as space:
         began = time.perf_counter()
         filled = load.fill(space.kafka, space.registry, space.prefix, trades=trades, symbols=50)
         seconds = time.perf_counter() - began
-        _tell({"benchmark": "produce", "records": trades, "seconds": round(seconds, 2), "per_s": round(trades / seconds)})
+        yield {"benchmark": "produce", "records": trades, "seconds": round(seconds, 2), "per_s": round(trades / seconds)}
         bare = consume.bare(space.kafka, space.prefix, filled)
-        _tell(bare)
-        ours = processor.run(space.env, space.prefix, filled, choose({"metrics": 0})["metrics"], Path(folder))
+        yield bare
+        ours = processor.run(space.env, space.prefix, filled, choose({"metrics": 0})["metrics"], folder)
         share = float(str(ours["per_s"])) / float(str(bare["per_s"]))
-        _tell({**ours, "share_of_bare": round(share, 3)})
-        _tell(audit.run(space.env, filled))
+        yield {**ours, "share_of_bare": round(share, 3)}
+        yield audit.run(space.env, filled)
         stock = [sys.executable, "-m", "tests.bench.stock_faust", space.kafka, space.prefix, str(STOCK_RECORDS)]
         done = subprocess.run(stock, capture_output=True, text=True, timeout=300, check=True)
-        _tell(json.loads(done.stdout.splitlines()[-1]))
-        with space_in(servers, {}) as another:
-            for line in recovery.run(another, Path(folder)):
-                _tell(line)
+        yield json.loads(done.stdout.splitlines()[-1])
+
+
+def latencies(servers: Servers, folder: Path) -> Lines:
+    """From a trade to its live candle and from a window's end to the final one, at two rates; with 1s windows there are many."""
+    for rate in (1_000, 20_000):
+        with corner(servers, f"1s,{timeframes.DEFAULT}") as space:
+            yield latency.run(space, folder, rate=rate, symbols=50, seconds=SECONDS)
+
+
+def many_series(servers: Servers, folder: Path) -> Lines:
+    """5,000 series at 20,000 trades/s: what they cost, and what becomes of latency."""
+    with corner(servers, timeframes.DEFAULT) as space:
+        yield {**latency.run(space, folder, rate=20_000, symbols=5_000, seconds=MINUTE_S), "benchmark": "many_series"}
+
+
+def recoveries(servers: Servers, folder: Path) -> Lines:
+    """A restart with the state of 500 series, after a short and a long history."""
+    with space_in(servers, {}) as space:
+        yield from recovery.run(space, folder)
+
+
+def answers(servers: Servers, folder: Path) -> Lines:
+    """The processor's pages, while it catches up and afterwards."""
+    with space_in(servers, {}) as space:
+        filled = load.fill(space.kafka, space.registry, space.prefix, trades=PAGES_TRADES, symbols=50)
+        yield pages.run(space, filled, folder)
+
+
+def stores(servers: Servers, folder: Path) -> Lines:
+    """Yield the sink's rates beside the bare driver's, and what a viewer of the dashboards costs."""
+    # No commit lag: each sink would first read again what the one before has written.
+    with space_in(servers, {"CANDLEWICK_COMMIT_LAG_S": "0"}) as space:
+        yield from store.run(space, folder)
+        yield from dashboards.run(space)
+
+
+ALL: dict[str, Callable[[Servers, Path], Lines]] = {
+    "throughput": throughput,
+    "latency": latencies,
+    "many-series": many_series,
+    "recovery": recoveries,
+    "pages": answers,
+    "store": stores,
+}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all, each in a corner of its own of one stack."""
+    wanted = sys.argv[1:] or list(ALL)
+    if unknown := set(wanted) - ALL.keys():
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    with running_stack() as servers:
+        for name in wanted:
+            with tempfile.TemporaryDirectory() as folder:
+                for line in ALL[name](servers, Path(folder)):
+                    print(json.dumps(line), flush=True)  # noqa: T201  # the result
 
 
 if __name__ == "__main__":

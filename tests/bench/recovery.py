@@ -1,6 +1,6 @@
 """SHELL (processes). A worker that starts with the state of 500 series: until it owns them, and until its first candle is out.
 
-Twice, after one hour of history and after four: what recovery costs must depend on what is kept (2 h 10 min), not on what was.
+Twice, after three hours of history and after six: what recovery costs must depend on what is kept (2 h 10 min), not on what was.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.stack import Space
 
 SERIES = 500
 TRADES_A_MINUTE = 5 * SERIES
-HOURS = (1, 4)
+HOURS = (3, 6)
 
 
 def run(space: Space, folder: Path) -> Iterator[dict[str, object]]:
