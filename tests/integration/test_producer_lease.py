@@ -11,6 +11,7 @@ import requests
 
 from schemas.topics import TRADES
 from tests.integration.test_producer_finnhub import Venue, in_ledger, published
+from tests.support.judge import gap_records, spans
 from tests.support.published import corner, count, statuses
 from tests.support.services import Service, wait_until
 
@@ -30,6 +31,13 @@ def venue():
     made = Venue("--seed", "11", "--ping-seconds", "1000")
     yield made
     assert made.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def processor(space, tmp_path_factory):
+    service = Service("processor", space.env, tmp_path_factory.mktemp("processor")).start()
+    yield service
+    service.discard()
 
 
 class Pair:
@@ -143,6 +151,31 @@ def test_standby_is_silent_and_takes_over_within_ten_seconds_of_a_kill(space, ve
     assert hole[1] == successor.good_from
     assert 0 < hole[1] - hole[0] < TAKEN_OVER_S * S
     assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, pair.both)
+
+
+def test_hole_of_a_takeover_is_one_gap_of_each_series_with_the_holes_borders(space, venue, pair, processor):
+    wait_until(lambda: of_producers(space, venue, holes(space)), 30, "one gap a hole for each series", [processor, *pair.both])
+    epoch, known = told(space)[-1].epoch, len(holes(space))
+    pair.active.kill()
+    pair.swap()
+    live_after(space, epoch, pair.both)
+    assert len(holes(space)) == known + 1
+    wait_until(lambda: of_producers(space, venue, holes(space)), 30, "one gap a hole for each series", [processor, *pair.both])
+    assert processor.stop() == 0
+    assert {span.cause for span in spans(gap_records(space))} <= {"producer_down", "no_trades", "partial_start"}
+
+
+def of_producers(space, venue, between):
+    """Tell whether every series has exactly one closed producer_down gap for each hole, with its borders."""
+    found = {f"finnhub:{symbol}": [] for symbol in venue.ready["symbols"]}
+    for span in sorted(spans(gap_records(space)), key=lambda s: s.start):
+        if span.cause == "producer_down":
+            found[span.series].append((span.start, span.end))
+    return all(
+        len(gaps) == len(between)
+        and all(end and abs(start - a) < S and abs(end - b) < S for (start, end), (a, b) in zip(gaps, between, strict=True))
+        for gaps in found.values()
+    )
 
 
 def test_producer_that_leaves_hands_over_at_once(space, venue, pair):
