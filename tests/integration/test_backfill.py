@@ -116,6 +116,13 @@ def test_outage_is_filled_by_the_vendor_within_seconds_of_its_last_minute(space,
             assert (candle.provenance, candle.coverage, candle.gap_cause) == ("vendor", 1.0, "none")
             assert candle.reason == "backfill"
             assert (candle.open, candle.high, candle.low, candle.close) == vendor_says[start][:4]
+        prints = [e for e in venue.ledger() if e["symbol"] == BUSY]
+        for start, candle in best.items():
+            ours = [e for e in prints if start <= e["t"] * 1000 < start + M]
+            assert any(e["lost"] for e in ours), "nothing was lost that history could bring"
+            assert candle.low <= min(e["p"] for e in ours) <= max(e["p"] for e in ours) <= candle.high
+            # The first minute of all has prints from before the subscription too, which no ledger holds.
+            assert candle.volume >= sum(e["v"] for e in ours) * (1 - 1e-9)
         assert service.stop() == 0
         assert processor.stop() == 0
     finally:
