@@ -131,7 +131,7 @@ class _Service:
         while not self._stopping:
             store = None
             try:
-                store = Store.connect(s.cassandra, s.keyspace)
+                store = Store.connect(s.cassandra, s.keyspace, self._c.access)
                 store.prepare(self._c.retention_s, [t.name for t in self._c.timeframes])
                 return store
             except FatalError:
@@ -142,9 +142,7 @@ class _Service:
                 if store is not None:
                     store.close()
                 if retry.judge(error) is not retry.Verdict.TRANSIENT:
-                    raise FatalError(
-                        f"Cassandra at {s.cassandra}, keyspace {s.keyspace}: {type(error).__name__}: {error}"
-                    ) from error
+                    raise FatalError(f"Cassandra at {s.cassandra}, keyspace {s.keyspace}: {retry.words(error)}") from error
                 self._wait(attempt, "cassandra", error)
                 attempt += 1
         raise StoppedError("asked to stop before Cassandra answered")

@@ -5,9 +5,12 @@ Errors are judged by the names of their classes: the driver stays in the store.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 _CONFIGURATION = {"Unauthorized", "AuthenticationFailed", "SyntaxException", "UnsupportedOperation"}
+_UNTRUSTED = "certificate verify failed"
+"""The driver makes an OSError of it, in which only the text is left."""
 _MISSING = ("unconfigured table", "does not exist", "undefined column", "unknown identifier", "unknown keyspace")
 _DATA = {"InvalidRequest", "TypeError", "OverflowError", "ValueError", "error"}  # the last is struct.error
 _LOST = {"NoHostAvailable", "ConnectionException", "OSError", "NoConnectionsAvailable"}
@@ -40,7 +43,7 @@ class Verdict(Enum):
 def judge(error: BaseException) -> Verdict:
     """Return what `error`, raised by the driver for one write, means."""
     names = _names(error)
-    if names & _CONFIGURATION:
+    if any(_names(e) & _CONFIGURATION or _UNTRUSTED in str(e).lower() for e in (error, *_within(error))):
         return Verdict.CONFIGURATION
     if names & _TRANSIENT:
         return Verdict.TRANSIENT
@@ -57,6 +60,18 @@ def node_lost(error: BaseException) -> bool:
 def delay_s(attempt: int, chance: float) -> float:
     """Return how long to wait before try number `attempt` + 1 (0 = after the first), seconds; `chance` is 0 to 1, the jitter."""
     return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempt, 10))) * (0.5 + chance / 2)
+
+
+def words(error: BaseException) -> str:
+    """Return what is wrong in a line: of the errors of all nodes, which the driver wraps, the first."""
+    inner = next(iter(_within(error)), error)
+    return f"{type(inner).__name__}: {inner}"
+
+
+def _within(error: BaseException) -> Iterable[BaseException]:
+    # What each node said, when all were asked in vain.
+    errors = getattr(error, "errors", None)
+    return [e for e in errors.values() if isinstance(e, BaseException)] if isinstance(errors, Mapping) else []
 
 
 def _names(error: BaseException) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
@@ -12,7 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas import environment, timeframes
 from schemas.timeframes import Timeframe
 from schemas.topics import DEFAULT_PREFIX
-from sink import retention
+from sink import access, retention
+from sink.access import Access
 
 _FROM_ENVIRONMENT: dict[str, Any] = {}
 """No argument at all: the type checker wants the fields named, pydantic reads them from the environment."""
@@ -30,6 +32,9 @@ class Settings(BaseSettings):
     kafka: str
     registry: str
     cassandra: str = Field(pattern=r"^[^,\s:]+:\d+(,[^,\s:]+:\d+)*$")
+    cassandra_user: str = ""
+    cassandra_password_file: Path | None = None
+    cassandra_ca_file: Path | None = None
     keyspace: str = Field(default="md", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     topic_prefix: str = Field(default=DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
     kafka_options: dict[str, Any] = {}
@@ -39,7 +44,7 @@ class Settings(BaseSettings):
     # None: 15 s where the keyspace has one replica, else none (see sink.offsets).
     commit_lag_s: float | None = Field(default=None, ge=0, le=3600)
 
-    @field_validator("metrics_port", "commit_lag_s", mode="before")
+    @field_validator("metrics_port", "commit_lag_s", "cassandra_password_file", "cassandra_ca_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -53,11 +58,12 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything the sink is told: the settings, its timeframes, and seconds of retention by timeframe or table."""
+    """Everything the sink is told: settings, timeframes, seconds of retention by timeframe or table, access to the store."""
 
     settings: Settings
     timeframes: tuple[Timeframe, ...]
     retention_s: Mapping[str, int]
+    access: Access
 
 
 def load(environ: Mapping[str, str]) -> Configuration:
@@ -72,9 +78,10 @@ def load(environ: Mapping[str, str]) -> Configuration:
         settings = Settings(**_FROM_ENVIRONMENT)
         frames = timeframes.parse_list(settings.timeframes)
         days = retention.days_of(frames, retention.from_environment(environ))
+        may = access.read(settings.cassandra_user, settings.cassandra_password_file, settings.cassandra_ca_file)
     except ValidationError as error:
         faults = [f"{environment.PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(faults)) from None
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    return Configuration(settings, frames, {name: retention.seconds(d) for name, d in days.items()})
+    return Configuration(settings, frames, {name: retention.seconds(d) for name, d in days.items()}, may)

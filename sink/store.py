@@ -19,12 +19,14 @@ from cassandra.policies import (
 )
 from cassandra.query import BatchStatement, BatchType, BoundStatement
 
+from sink.access import Access
 from sink.batches import Batch, bound
 from sink.errors import FatalError
 from sink.packing import Packer, packed, packers
 from sink.retention import TABLES
 from sink.tables import COLUMNS, candles_table, statements
 
+NOBODY = Access()
 IN_FLIGHT = 128
 """Requests at once; beyond that a laptop's node only queues them (measured: no gain past 32 to 128)."""
 REQUEST_TIMEOUT_S = 5.0
@@ -87,7 +89,7 @@ class Store:
         cluster.register_listener(self._nodes)
 
     @classmethod
-    def connect(cls, address: str, keyspace: str) -> Store:
+    def connect(cls, address: str, keyspace: str, access: Access = NOBODY) -> Store:
         """Connect to ``host:port[,host:port]``.
 
         Raises:
@@ -108,6 +110,7 @@ class Store:
             compression=not local,
             reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            **access.driver_options(),
         )
         try:
             return cls(cluster, cluster.connect(), keyspace)

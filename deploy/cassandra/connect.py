@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.environment import PREFIX
+
+if TYPE_CHECKING:
+    from sink.access import Access
 
 REQUEST_TIMEOUT_S = 20.0
 """Creating a table on a busy laptop takes seconds."""
@@ -15,13 +22,17 @@ REQUEST_TIMEOUT_S = 20.0
 def connected(address: str) -> Iterator[Any]:
     """Yield a driver session to `address`, ``host:port[,host:port]``, and close it afterwards.
 
+    Who asks is in CANDLEWICK_CASSANDRA_USER, _PASSWORD_FILE and _CA_FILE, as for the sink.
+
     Raises:
-        ConnectionError: no node answers there; one line for people.
+        ConnectionError: no node answers there, or it does not let us in; one line for people.
     """
     # Commands only; importing the driver takes a third of a second.
     from cassandra import DriverException
     from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
     from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+
+    from sink.retry import words
 
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what goes wrong is raised, and said once
     hosts = [part.strip().rpartition(":") for part in address.split(",") if part.strip()]
@@ -33,6 +44,7 @@ def connected(address: str) -> Iterator[Any]:
             compression=False,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             connect_timeout=10,
+            **_access().driver_options(),
         )
     except ValueError as error:
         raise ConnectionError(f"{address!r} is no Cassandra address: host:port[,host:port]") from error
@@ -40,8 +52,18 @@ def connected(address: str) -> Iterator[Any]:
         session = cluster.connect()
     except (NoHostAvailable, DriverException, OSError) as error:
         cluster.shutdown()
-        raise ConnectionError(f"no Cassandra answers at {address}: {type(error).__name__}") from error
+        raise ConnectionError(f"no Cassandra lets us in at {address}: {words(error)}") from error
     try:
         yield session
     finally:
         cluster.shutdown()
+
+
+def _access() -> Access:
+    from sink import access
+
+    user, password, ca = (os.environ.get(f"{PREFIX}CASSANDRA_{name}", "") for name in ("USER", "PASSWORD_FILE", "CA_FILE"))
+    try:
+        return access.read(user, Path(password) if password else None, Path(ca) if ca else None)
+    except ValueError as error:
+        raise ConnectionError(str(error)) from error

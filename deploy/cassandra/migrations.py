@@ -40,7 +40,7 @@ class Migration:
         Raises:
             KeyError: a name without a value.
         """
-        return [s.strip() for s in Template(self.text).substitute(values).split(";") if s.strip()]
+        return [Template(s.strip()).substitute(values) for s in self.text.split(";") if s.strip()]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from deploy.cassandra.connect import connected
+from deploy.cassandra.roles import apply_roles
 from deploy.cassandra.schema import apply_schema, version_of
-from deploy.cli.targets import targets
+from deploy.cli.read import reading
+from deploy.cli.targets import home_option, targets
 from schemas import environment, timeframes
 from sink import retention
 
@@ -46,3 +48,25 @@ def apply(home: Path | None) -> None:
         click.echo(line)
     said = f"{len(changed)} changes" if changed else "nothing to change"
     click.echo(f"keyspace {keyspace}: {said}, schema version {version}")
+
+
+@store.command()
+@click.option(
+    "--passwords",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder with the files schema, sink and reader, each holding one password.",
+)
+@home_option
+def roles(folder: Path, home: Path) -> None:
+    """Make the roles of schema, sink and readers, or set their passwords anew; as a superuser, after the first `apply`.
+
+    What each may do is in deploy/cassandra/roles.cql.
+    """
+    try:
+        with reading(home) as (session, keyspace):
+            made = apply_roles(session, keyspace, folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(f"roles {', '.join(made)}: made, with the passwords in {folder}")

@@ -14,7 +14,7 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionBusy, ConnectionException, ConnectionShutdown
 from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError, SyntaxException
 
-from sink.retry import LONGEST_DELAY_S, Verdict, delay_s, judge, node_lost
+from sink.retry import LONGEST_DELAY_S, Verdict, delay_s, judge, node_lost, words
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,22 @@ def test_waits_grow_to_a_limit_and_are_spread():
     assert [delay_s(n, 1.0) for n in range(4)] == [0.1, 0.2, 0.4, 0.8]
     assert delay_s(10**6, 1.0) == LONGEST_DELAY_S
     assert delay_s(0, 0.0) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("inner", "verdict"),
+    [
+        (AuthenticationFailed("bad credentials"), Verdict.CONFIGURATION),
+        (OSError(1, "Tried connecting to [('::1', 1)]. Last error: certificate verify failed"), Verdict.CONFIGURATION),
+        (ConnectionRefusedError(111, "refused"), Verdict.TRANSIENT),
+    ],
+)
+def test_what_a_node_said_when_it_let_nobody_in_is_what_counts(inner, verdict):
+    error = NoHostAvailable("Unable to connect to any servers", {"a": inner})
+    assert judge(error) is verdict
+    assert words(error) == f"{type(inner).__name__}: {inner}"
+
+
+def test_a_node_that_said_nothing_is_waited_for():
+    assert judge(NoHostAvailable("Unable to connect to any servers", {})) is Verdict.TRANSIENT
+    assert words(NoHostAvailable("Unable to connect to any servers", {})).startswith("NoHostAvailable")

