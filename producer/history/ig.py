@@ -21,7 +21,6 @@ from schemas.timeframes import BASE_US, DAY, HOUR, SECOND
 _log = structlog.get_logger()
 DEPTH_US = 40 * DAY  # 1-minute prices are kept that long (IG's page on historical prices)
 KEY_US = HOUR  # our choice: credentials that are wrong are replaced by people
-DELAY_US = 30 * SECOND  # our choice, not documented
 
 
 class IgHistory:
@@ -33,12 +32,12 @@ class IgHistory:
         prices: whose candles are loaded before live.
         scales: as in `producer.sources.ig.Ig`.
         caps: what may be spent.
+        delay_s: how long after its end a minute is asked for.
         a_minute: requests; IG admits 30 of an account (a demo account about 10), and the stream's login needs some.
         file: where the points are kept over restarts; None: nowhere, and each start begins with a request for one minute.
     """
 
     longest_us = 480 * BASE_US  # our choice: an answer of 100 kB, a twentieth of the week's points
-    delay_us = DELAY_US
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class IgHistory:
         prices: tuple[Price, ...],
         scales: Mapping[str, Decimal] | None,
         caps: Caps,
+        delay_s: float,
         a_minute: int,
         file: Path | None,
     ) -> None:
@@ -58,6 +58,7 @@ class IgHistory:
         self._file = file
         self._points = _load(file)
         self.prices = prices
+        self.delay_us = int(delay_s * SECOND)
         self.limits: tuple[Limit, ...] = (Limit(a_minute, 60.0),)
         self.bootstrap_limit_us: int | None = caps.bootstrap_a_week // max(1, len(epics)) * BASE_US
 

@@ -57,6 +57,7 @@ class IgSettings(BaseSettings):
         pattern=r"^(mid|bid|ask)(,(mid|bid|ask))*$",
         description="Which prices of the past are loaded before live: mid, bid, ask",
     )
+    candle_delay_s: float = Field(30.0, ge=0, description="How long after its end a minute of the past is asked for")
     requests_a_minute: int = Field(10, ge=1, description="Requests for history; IG admits 30 to an account, 10 to a demo one")
 
     @field_validator("password_file", "api_key_file", "points_file", mode="before")
@@ -116,6 +117,7 @@ def build(settings: Settings) -> Provider:
             prices=cast("tuple[Price, ...]", tuple(dict.fromkeys(own.history_prices.split(",")))),
             scales=scales,
             caps=Caps(own.gap_points_a_day, own.bootstrap_points),
+            delay_s=own.candle_delay_s,
             a_minute=own.requests_a_minute,
             file=own.points_file,
         ),
