@@ -10,7 +10,7 @@ SETTINGS: dict[str, str] = {
     "KAFKA": "Kafka bootstrap servers, host:port[,host:port]",
     "REGISTRY": "Schema registry URL (Confluent API v7)",
     "TOPIC_PREFIX": "First part of every topic and group name",
-    "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object",
+    "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object; sasl.* and ssl.* hold for every client",
     "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",
     "METRICS_PORT": "Port of /metrics and /health; 0 = any free one; empty = none",
     "HTTP_HOST": "Address that /metrics, /health and the processor's pages listen on; they are open to whoever reaches them",
