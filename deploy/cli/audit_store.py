@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from deploy.cli.keeping import surely_alive
 from deploy.cli.renderings import epoch_ms
 from processor.audit.book import CandleKey
 from processor.audit.content import Found, Stored
@@ -90,13 +91,14 @@ class Store:
         query = "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s"
         lifetimes = {r.table_name: r.default_time_to_live for r in self._session.execute(query, (self._keyspace,))}
         by_name = {t.name: lifetimes[f"candles_{t.name}"] for t in timeframes} | {"gaps": lifetimes["gaps"]}
-        rows = self._session.execute(f"SELECT series, timeframe, ttl_seconds FROM {self._keyspace}.retention")  # noqa: S608
-        retention = Retention(by_name, checked((r.series, r.timeframe, r.ttl_seconds) for r in rows)[0])
-        now = time.time_ns() // 1000
+        query = f"SELECT series, timeframe, ttl_seconds, WRITETIME(ttl_seconds) AS set_us FROM {self._keyspace}.retention"  # noqa: S608
+        rows = list(self._session.execute(query))
+        keep = Retention(by_name, checked((r.series, r.timeframe, r.ttl_seconds) for r in rows)[0])
+        changed_us = max((r.set_us or 0 for r in rows), default=0)
+        soon = time.time_ns() // 1000 + _SLACK_US
 
         def alive(name: str, series: str, own_time: int) -> bool:
-            expires = retention.expires_us(name, own_time, series)
-            return expires is None or expires > now + _SLACK_US
+            return surely_alive(keep, changed_us, name, series, own_time, soon)
 
         return alive
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sink.overrides import Overrides, fits
+from sink.overrides import Overrides, Retention, fits
 from sink.retention import LONGEST_S
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -73,3 +73,22 @@ def listing(
             kept, decides = text_of(row.ttl_seconds), f"{len(chosen)} of {len(names)}"
         lines.append({"what": row.timeframe, "series": row.series, "kept": kept, "decides": decides, "note": row.note or ""})
     return lines
+
+
+def surely_alive(keep: Retention, changed_us: int, name: str, series: str, own_time_us: int, now_us: int) -> bool:
+    """Tell whether a row must still be there, if it was ever written.
+
+    What was written before somebody set an override lives as the table says, so there both lives must last.
+
+    Args:
+        keep: as it is now.
+        changed_us: when an override was last set; what began later was written under the overrides of now.
+        name: timeframe or table.
+        series: the row's.
+        own_time_us: the row's.
+        now_us: microseconds UTC, with some slack added.
+    """
+    lives = [keep.expires_us(name, own_time_us, series)]
+    if own_time_us < changed_us:
+        lives.append(Retention(keep.by_name).expires_us(name, own_time_us))
+    return all(end is None or end > now_us for end in lives)

@@ -95,6 +95,8 @@ def test_law_10_honest_ttl_a_candle_25_days_late_lives_the_remaining_5_days(corn
     query = f"SELECT TTL(close) AS ttl FROM {corner.space.keyspace}.candles_1m WHERE series = 'sim:late'"
     left = (start + 30 * DAY - time.time_ns() // 1000) / SECOND
     assert corner.feed.session.execute(query).one().ttl == pytest.approx(left, abs=2)
+    query = query.replace("candles_1m", "candle_versions") + " AND timeframe = '1m'"
+    assert corner.feed.session.execute(query).one().ttl == pytest.approx(left, abs=2)
 
 
 def test_a_row_that_would_expire_at_once_is_said_once_with_the_remedy(corner):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.cli.keeping import decided, listing, seconds_of, text_of
+from deploy.cli.keeping import decided, listing, seconds_of, surely_alive, text_of
+from schemas.timeframes import SECOND
 from sink.overrides import Retention, checked
 
 
@@ -54,3 +55,19 @@ def test_what_has_no_effect_is_shown_with_the_reason():
     assert decides["trades", "a:X"] == "1 of 2"
     assert decides["2m", "a:X"] == "nothing: there is no such table"
     assert decides["1m", "a:X"].startswith("nothing: None")
+
+
+@pytest.mark.parametrize(
+    ("own_s", "kept_s", "alive"),
+    [
+        (950, 20, False),  # shorter than the table's 100 s, and over
+        (990, 20, True),
+        (950, 500, True),  # longer, and written after it was set
+        (850, 500, False),  # longer, but perhaps written before: the table's life is over
+        (910, 500, True),
+        (850, 0, False),
+    ],
+)
+def test_what_may_have_been_written_before_an_override_is_expected_only_as_long_as_the_table_says(own_s, kept_s, alive):
+    keep = Retention({"1m": 100}, {("a:*", "1m"): kept_s})
+    assert surely_alive(keep, 920 * SECOND, "1m", "a:X", own_s * SECOND, 1000 * SECOND) is alive
