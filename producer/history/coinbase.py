@@ -25,6 +25,7 @@ ROWS = 300
 # most; and trades may be as old as a day when they are merged, of which a long walk through pages needs a part.
 LIMITS = (Limit(8, 1.0),)
 DELAY_US = 5 * SECOND
+SKEW_US = 5 * SECOND  # between the venue's clock and ours, and for trades on their way when a connection broke
 EXACT_US = 23 * HOUR
 BLOCKED_US = HOUR  # public data is refused to an address, not to an account: it may be allowed again
 
@@ -62,7 +63,12 @@ class CoinbaseHistory:
             # Minutes before the gap, which a bootstrap left to us: nothing was received in them, so candles do.
             before = self._candles(replace(question, end=first_window), now_us)
             return replace(before, rest=replace(question, start=first_window, cursor="trades"))
-        return self._trades(question, max(gap.from_time, question.start), min(gap.to_time, question.end), now_us)
+        # A gap has borders of our clock, trades have times of the venue's. What is not in Kafka around them is missing too;
+        # only before the first sight it is not ours.
+        early_us = 0 if gap.cause == "partial_start" else SKEW_US
+        from_us = gap.from_time - early_us if question.start <= gap.from_time else question.start
+        to_us = gap.to_time + SKEW_US if question.end >= gap.to_time else question.end
+        return self._trades(question, from_us, to_us, now_us)
 
     def close(self) -> None:
         """End the session."""

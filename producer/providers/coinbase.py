@@ -12,6 +12,8 @@ from producer.providers import Provider
 from producer.settings import Settings, load_own, wanted_of
 from producer.sources.coinbase import Coinbase
 
+WS_URL = "wss://ws-feed.exchange.coinbase.com"
+REST_URL = "https://api.exchange.coinbase.com"
 # Our choices. Every product is a subscription, ten of which are sent a second; heartbeats come each second and product.
 MAX_SYMBOLS = 300
 FEED_S = 15.0
@@ -23,13 +25,11 @@ class CoinbaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COINBASE_", frozen=True, hide_input_in_errors=True)
 
     symbols: str = Field("", description="Comma-separated products, such as BTC-USD,ETH-USD")
-    url: str = Field(
-        "wss://ws-feed.exchange.coinbase.com", pattern=r"^wss?://[^\s?#]+$", description="Coinbase Exchange's WebSocket"
-    )
+    url: str = Field(WS_URL, pattern=r"^wss?://[^\s?#]+$", description="Coinbase Exchange's WebSocket")
     rest_url: str = Field(
-        "https://api.exchange.coinbase.com",
-        pattern=r"^https?://[^\s?#]+$",
-        description="Coinbase Exchange's REST, for what the feed left out",
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="REST address, for history; empty = Coinbase's own if the stream is Coinbase's own, else no history",
     )
 
 
@@ -43,11 +43,13 @@ def build(settings: Settings) -> Provider:
         SettingsError: the products are missing or wrong.
     """
     own = load_own(CoinbaseSettings)
+    # Ids of one venue say nothing about another's stream.
+    rest = own.rest_url or (REST_URL if own.url == WS_URL else "")
     source = Coinbase(wanted_of("COINBASE_SYMBOLS", own.symbols, MAX_SYMBOLS, settings.symbols_file))
 
     def history() -> CoinbaseHistory:
         known = PublishedIds(settings.kafka, settings.registry, settings.topic_prefix, source.name, settings.kafka_options)
-        return CoinbaseHistory(own.rest_url, source.name, known)
+        return CoinbaseHistory(rest, source.name, known)
 
     return Provider(
         source=source,
@@ -55,7 +57,7 @@ def build(settings: Settings) -> Provider:
         most_symbols=MAX_SYMBOLS,
         secrets=(),
         where=own.url,
-        history=history,
+        history=history if rest else None,
         exact=True,
         feed_s=FEED_S,
     )
