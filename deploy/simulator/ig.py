@@ -8,6 +8,7 @@ import contextlib
 import json
 import signal
 import time
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from deploy.simulator.ig_accounts import Accounts
 from deploy.simulator.ig_candles import IgCandles
 from deploy.simulator.ig_faults import parse_fault
 from deploy.simulator.ig_ledger import IgLedger
-from deploy.simulator.ig_market import IgMarket
+from deploy.simulator.ig_market import EPICS, IgMarket
 from deploy.simulator.ig_rest import Rest
 from deploy.simulator.ig_venue import Venue
 
@@ -33,6 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api-key", default="simulator", help="the key of the application")
     parser.add_argument("--account", default=ACCOUNT, help="the account's id")
     parser.add_argument("--points", type=int, default=10_000, help="historical prices a week")
+    parser.add_argument("--pace", type=float, default=1.0, help="quotes come so many times faster")
     parser.add_argument("--scale", type=float, default=1.0, help="the schedule (LOOPs, tokens, weeks) runs so many times faster")
     parser.add_argument("--loop-seconds", type=float, default=0.0, help="seconds of the schedule between LOOPs; 0 = none")
     parser.add_argument("--token-seconds", type=float, default=6 * 3600.0, help="seconds of the schedule a token lives unused")
@@ -83,7 +85,7 @@ def make_venue(arguments: argparse.Namespace) -> Venue:
         points=arguments.points,
     )
     return Venue(
-        IgMarket(arguments.seed, time.monotonic()),
+        IgMarket(arguments.seed, time.monotonic(), [replace(e, per_second=e.per_second * arguments.pace) for e in EPICS]),
         IgCandles(arguments.seed, time.time()),
         accounts,
         IgLedger(),

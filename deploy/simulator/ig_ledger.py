@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 MAX_ENTRIES = 500_000
+Kind = Literal["price", "tick"]
 
 
 @dataclass
@@ -14,7 +15,7 @@ class Entry:
     """One update of one item. ``sent_us`` is 0 and ``lost`` says why when it never went out."""
 
     epic: str
-    kind: Literal["price", "tick"]
+    kind: Kind
     t: int  # milliseconds UTC, as told to the client
     bid: float
     ask: float
@@ -45,8 +46,10 @@ class IgLedger:
         self._sums[f"{entry.kind}s_made"] += 1
 
     def sent(self, entry: Entry, now_us: int) -> None:
-        """Note that it was written to a stream; a second time after a recovery counts nothing."""
+        """Note that it was written to a stream; a second time, after a recovery or to begin a subscription, counts nothing."""
         if not entry.sent_us:
+            if entry.lost:  # and yet it came: as the present value with which a subscription begins
+                self._sums[f"{entry.kind}s_lost"] -= 1
             entry.sent_us, entry.lost = now_us, ""
             self._sums[f"{entry.kind}s_sent"] += 1
 

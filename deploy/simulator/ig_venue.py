@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.simulator.ig_accounts import Accounts
 from deploy.simulator.ig_candles import IgCandles
-from deploy.simulator.ig_ledger import Entry, IgLedger
+from deploy.simulator.ig_ledger import Entry, IgLedger, Kind
 from deploy.simulator.ig_lightstreamer import IgSession, Lightstreamer, subscribed
 from deploy.simulator.ig_market import IgMarket, Move, text
 from deploy.simulator.tlcp import Request, Subscribed
@@ -46,7 +46,9 @@ class Venue:
         self._start_s = time.monotonic()
         self._paused_until_s = self._closed_until_s = 0.0
         self._is_closed = False
-        self._last_ms = 0
+        self._last_ms: defaultdict[str, int] = defaultdict(int)
+        self._asked: set[tuple[str, str]] = set()
+        self._present: dict[str, tuple[Move, Entry]] = {}
         self._overflow: dict[str, int] = {}
         self._bad: set[str] = set()
         self._volume: defaultdict[str, float] = defaultdict(float)
@@ -142,10 +144,11 @@ class Venue:
         if wish.get("LS_mode") != mode:
             return 24, "Subscription mode not allowed"
         target = session.subscribe(wish)
+        self._asked.add((kind, epic))
         if kind == "PRICE" and wish.get("LS_snapshot") != "false":
-            move = self.market.last[epic]
-            entry = self._entry(move, "price", (self._last_ms or time.time_ns() // 1_000_000) - 1)
-            self.ledger.made(entry)
+            # The present values with the time at which they came up, be that long ago: told before, or lost, or new.
+            move, entry = self._present.get(epic) or (self.market.last[epic], self._made(self.market.last[epic], "price"))
+            self._present[epic] = (move, entry)
             session.update(target, self._price_row(move, entry.t, target), entry)
         return None
 
@@ -161,27 +164,26 @@ class Venue:
             return
         now_ms = time.time_ns() // 1_000_000
         for waiting, move in zip(range(len(due) - 1, -1, -1), due, strict=True):
-            # Not in the future, and never twice the same, so that tests can tell changes apart.
-            self._last_ms = max(now_ms - waiting, self._last_ms + 1)
-            self.candles.add(move, self._last_ms)
+            # Not in the future, and never twice the same for an epic, so that tests can tell changes apart.
+            self._last_ms[move.epic] = max(now_ms - waiting, self._last_ms[move.epic] + 1)
+            self.candles.add(move, self._last_ms[move.epic])
             if self._overflow.get(move.epic, 0) > 0:
                 self._drop(move)
                 continue
-            self._send(move, "price", f":{move.epic}")
+            self._send(move, "price")
             if self.market.epics[move.epic].has_trades:
                 self._tick(move)
 
-    def _send(self, move: Move, kind: Any, ending: str) -> None:
+    def _send(self, move: Move, kind: Kind) -> None:
+        item, ending = ("PRICE", f":{move.epic}") if kind == "price" else ("CHART", f":{move.epic}:TICK")
+        if (item, move.epic) not in self._asked:
+            return
+        entry = self._made(move, kind)
+        if kind == "price":
+            self._present[move.epic] = (move, entry)
         targets = subscribed(self.streams.sessions, ending)
         if not targets:
-            if self.streams.sessions or move.epic not in self._asked():
-                return
-            entry = self._entry(move, kind, self._last_ms)
-            self.ledger.made(entry)
-            self.ledger.never_sent(entry, "no_session")
-            return
-        entry = self._entry(move, kind, self._last_ms)
-        self.ledger.made(entry)
+            self.ledger.never_sent(entry, "not_subscribed")
         for session, target in targets:
             row = self._price_row(move, entry.t, target) if kind == "price" else self._tick_row(move, entry.t, target)
             session.update(target, row, entry)
@@ -191,20 +193,15 @@ class Venue:
         if move.ltp is not None:
             self._volume[move.epic] += move.ltv or 0.0
             self._traded[move.epic] = move
-            self._send(move, "tick", f":{move.epic}:TICK")
+            self._send(move, "tick")
         elif move.epic in self._traded:
+            book = replace(self._traded[move.epic], bid=move.bid, ask=move.ask)
             for session, target in subscribed(self.streams.sessions, f":{move.epic}:TICK"):
-                session.update(
-                    target, self._tick_row(replace(self._traded[move.epic], bid=move.bid, ask=move.ask), self._last_ms, target)
-                )
-
-    def _asked(self) -> set[str]:
-        return {r["item"] for r in self.ledger.requests if r["what"] == "add"}
+                session.update(target, self._tick_row(book, self._last_ms[move.epic], target))
 
     def _drop(self, move: Move) -> None:
         self._overflow[move.epic] -= 1
-        entry = self._entry(move, "price", self._last_ms)
-        self.ledger.made(entry)
+        entry = self._made(move, "price")
         self.ledger.never_sent(entry, "overflow")
         if self._overflow[move.epic] == 0:
             total = sum(1 for e in self.ledger.entries if e.epic == move.epic and e.lost == "overflow")
@@ -213,10 +210,12 @@ class Venue:
             for session, target in subscribed(self.streams.sessions, f":{move.epic}"):
                 session.overflow(target, total - told)
 
-    def _entry(self, move: Move, kind: Any, t: int) -> Entry:
-        return Entry(
-            move.epic, kind, t, move.bid, move.ask, move.bid_size, move.ask_size, move.ltp, move.ltv, time.time_ns() // 1000
-        )
+    def _made(self, move: Move, kind: Kind) -> Entry:
+        now_us = time.time_ns() // 1000
+        t = self._last_ms[move.epic] or now_us // 1000 - 1
+        entry = Entry(move.epic, kind, t, move.bid, move.ask, move.bid_size, move.ask_size, move.ltp, move.ltv, now_us)
+        self.ledger.made(entry)
+        return entry
 
     def _price_row(self, move: Move, t: int, target: Subscribed) -> list[str | None]:
         digits = self.market.epics[move.epic].digits

@@ -244,12 +244,12 @@ def test_venues_own_losses_are_told_and_bad_values_and_epics_are_refused_alone(s
 
 
 def test_a_day_of_loops_a_new_login_and_a_closed_market_has_no_gap_and_loses_nothing(space, make_venue, make_producer):
-    # The schedule runs 7200 times faster: a LOOP each 2 h, tokens that die after 6 h unless renewed each hour, in 12 s.
-    venue = make_venue("--scale", "7200", "--loop-seconds", "7200", "--token-seconds", "21600")
-    service = make_producer(venue, IG_REFRESH_S="0.5")
+    # The schedule runs 14400 times faster: a LOOP each 2 h, tokens that die after 6 h unless renewed, a day in 6 s.
+    venue = make_venue("--scale", "14400", "--loop-seconds", "7200", "--token-seconds", "21600")
+    service = make_producer(venue, IG_REFRESH_S="0.25")
     wait_for_state(space, "live", service)
     wait_until(lambda: venue.summary().get("loops", 0) >= 5, 20, "half a day", [service])
-    venue.fault("closed", seconds=3)
+    venue.fault("closed", seconds=2.5)
     venue.fault("invalidate")  # the weekend's maintenance
     wait_for_state(space, "market_closed", service)
     wait_until(lambda: venue.summary().get("loops", 0) >= 12, 30, "a day", [service])

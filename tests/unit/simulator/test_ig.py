@@ -124,6 +124,15 @@ def test_every_update_is_sent_once_or_lost():
     assert (sent.sent_us, sent.lost, lost.lost) == (9, "", "session_lost")
 
 
+def test_what_was_lost_may_still_come_as_the_present_value():
+    ledger = IgLedger()
+    late = entry()
+    ledger.made(late)
+    ledger.never_sent(late, "not_subscribed")
+    ledger.sent(late, 9)
+    assert (ledger.summary()["prices_sent"], ledger.summary()["prices_lost"], late.lost) == (1, 0, "")
+
+
 @pytest.mark.parametrize(
     "body",
     [
