@@ -12,8 +12,10 @@ from dataclasses import replace
 import pytest
 import requests
 
+from producer.ig.link import IgLink
 from producer.ig.rest import IgError, IgRest
 from producer.ig.scales import ask_scales
+from producer.inbox import Inbox
 from schemas.records import series_of
 from schemas.topics import FEED_STATUS, HISTORY, QUOTES
 from tests.support.gaps import a_gap, tell
@@ -416,3 +418,41 @@ def test_rest_address_that_does_not_answer_is_an_ordinary_failure():
     with pytest.raises(IgError) as caught:
         rest.login()
     assert (caught.value.fate, caught.value.http_status) == ("failed", None)
+
+
+def a_link(address, inbox):
+    rest = IgRest(address, identifier="word", password="word", api_key="word")
+    return IgLink(rest, inbox, 1, keepalive_ms=500, refresh_s=3600.0, scaled=None, secrets=("word",))
+
+
+def test_login_that_never_comes_ends_when_it_is_given_up_and_holds_nothing_up():
+    inbox = Inbox()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = a_link(f"http://127.0.0.1:{listener.getsockname()[1]}", inbox)
+        link.start()
+        held, _ = listener.accept()
+        with held:
+            link.kill()
+            end = inbox.get(5.0)
+            assert end is not None
+            assert (end.kind, end.connection, end.detail) == ("failed", 1, "the login took too long")
+    assert link.join(20.0)
+    assert inbox.get(0.0) is None, "one end is enough"
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"currentAccountId":1}', b"<html>", b"\xff\xfe", b'{"accounts":[{}]}'])
+def test_law_11_totality_any_answer_to_the_login_is_an_ordinary_failure(answer):
+    inbox = Inbox()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = a_link(f"http://127.0.0.1:{listener.getsockname()[1]}", inbox)
+        link.start()
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(
+                b"HTTP/1.1 200 OK\r\nCST: a\r\nX-SECURITY-TOKEN: b\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer)
+            )
+            end = inbox.get(10.0)
+    assert end is not None
+    assert (end.kind, end.http_status) == ("failed", None)
+    assert link.join(10.0)
