@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
 from producer.errors import RemoteError
 from producer.publisher import Publisher
-from producer.sequence import Numbering
+from producer.sequence import Numbering, numbered
 from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
 from producer.telemetry import Counts
 from schemas.records import Loss, Quote, Trade
@@ -73,7 +73,7 @@ class Intake:
             FatalError: Kafka does not take it.
         """
         numbers = self._trades if isinstance(record, Trade) else self._quotes
-        self._publisher.send(replace(record, epoch=self._epoch, sequence=numbers.take(record.symbol)), stored)
+        self._publisher.send(numbered(record, self._epoch, numbers.take(record.symbol)), stored)
 
     def fetched(self, trade: Trade, stored: Callable[[], None]) -> None:
         """Publish a trade of a backfill, unless it came by another way before; then it counts as stored too.
