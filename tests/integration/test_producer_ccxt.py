@@ -6,13 +6,14 @@ from collections import Counter
 import pytest
 
 from schemas.topics import TRADES
-from tests.support.published import corner, count, history, statuses, trades
+from tests.support.published import corner, count, dead_letters, history, statuses, trades
 from tests.support.services import Service, wait_until
 from tests.support.venue import Venue
 
 pytestmark = pytest.mark.integration
 SOURCE = "ccxt-coinbaseexchange"
 SYMBOLS = ("BTC/USD", "ETH/USD")
+KEYS = {"apiKey": "marker-of-the-key", "secret": "marker-of-the-secret"}
 BURST = 8_000
 """The library keeps 1,000 trades of its own accord, and what comes in a burst beyond is lost without a sign."""
 NO_STREAM = {"has": {"watchTrades": False, "watchTradesForSymbols": False}}
@@ -109,7 +110,10 @@ def test_everything_streamed_is_published_and_an_outage_is_told(space, venue, pr
 
 
 def test_exchange_without_a_stream_is_asked_and_unknown_symbols_are_refused(space, venue, producer):
-    service = producer(NO_STREAM, CCXT_SYMBOLS="BTC/USD,NO/PE")
+    venue.fault("rest", status=503, seconds=60)
+    service = producer({**NO_STREAM, **KEYS}, CCXT_SYMBOLS="BTC/USD,NO/PE")
+    wait_until(lambda: "connection.lost" in service.tail(100), 20, "a failure", [service])
+    venue.fault("rest", seconds=0)
     wait_for_state(space, "live", service)
     wait_until(lambda: count(space, TRADES) > 60, 20, "some trades", [service])
     venue.fault("pause", seconds=60)
@@ -121,6 +125,8 @@ def test_exchange_without_a_stream_is_asked_and_unknown_symbols_are_refused(spac
     assert sorted(numbers) == list(range(min(numbers), newest + 1))
     refused = {loss.symbol for series in statuses(space, SOURCE).values() for s in series for loss in s.losses}
     assert refused == {"NO/PE"}
+    told = service.tail(10_000) + repr(statuses(space, SOURCE)) + repr(dead_letters(space, SOURCE))
+    assert not any(key in told for key in KEYS.values())
 
 
 def test_days_before_are_loaded_as_candles(space, venue, producer):
