@@ -32,7 +32,8 @@ from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
 from producer.telemetry import Counts
-from schemas.records import HistoryCandle
+from schemas.avro import Schema, schema_of
+from schemas.records import FeedStatus, HistoryCandle
 from schemas.registry import Registry, RegistryError
 from schemas.timeframes import DAY, SECOND
 
@@ -87,7 +88,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
         care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider)), quiet),
         quiet=quiet,
-        guard=Guard(lease, epoch, lambda: _newest(settings, source.name)),
+        guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.schema_ids[FeedStatus])),
         roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
         chores=[] if history is None else [_fetched(history, intake, inbox)],
@@ -120,12 +121,20 @@ def _roster(settings: Settings, provider: Provider, feed: Feed, counts: Counts, 
     return Roster(provider.source, feed, settings.symbols_file, provider.most_symbols, changed)
 
 
-def _newest(settings: Settings, source: str) -> int | None:
-    registry = Registry(settings.registry)
-    try:
-        return newest_epoch(settings.kafka, settings.kafka_options, registry, settings.topic_prefix, source, LOOK_S)
-    except (KafkaException, UnansweredError, RegistryError):
-        return None
+def _epochs(settings: Settings, source: str, status_id: int) -> Callable[[], int | None]:
+    registry, ours = Registry(settings.registry), schema_of(FeedStatus)
+
+    def schema(schema_id: int) -> Schema:
+        # Statuses are of our own schema, or one more than it: a registry that is away ends no producer.
+        return ours if schema_id == status_id else registry.schema_by_id(schema_id)
+
+    def newest() -> int | None:
+        try:
+            return newest_epoch(settings.kafka, settings.kafka_options, schema, settings.topic_prefix, source, LOOK_S)
+        except (KafkaException, UnansweredError, RegistryError):
+            return None
+
+    return newest
 
 
 def _history(

@@ -53,7 +53,7 @@ def survey(kafka: str, registry: str, prefix: str, source: str, options: Mapping
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         answers = admin.list_offsets(dict.fromkeys(tps, latest), request_timeout=TIMEOUT_S)
         ends = {(tp.topic, tp.partition): int(f.result().offset) for tp, f in answers.items()}
-        last_epoch = newest_epoch(kafka, options, client, prefix, source, TIMEOUT_S)
+        last_epoch = newest_epoch(kafka, options, client.schema_by_id, prefix, source, TIMEOUT_S)
     except KafkaException as error:
         raise FatalError(f"Kafka at {kafka}: {error.args[0].str()}") from error
     except UnansweredError:

@@ -1,4 +1,4 @@
-"""SHELL (Kafka, registry). The newest epoch that a source's statuses tell: who was its producer last."""
+"""SHELL (Kafka). The newest epoch that a source's statuses tell: who was its producer last."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
-from schemas.codec import Decoder
+from schemas.codec import Decoder, SchemaById
 from schemas.records import FeedStatus
-from schemas.registry import Registry
 from schemas.topics import FEED_STATUS
 from schemas.wire import WireError
 
@@ -24,7 +23,7 @@ class UnansweredError(Exception):
 
 
 def newest_epoch(
-    kafka: str, options: Mapping[str, Any], registry: Registry, prefix: str, source: str, timeout_s: float
+    kafka: str, options: Mapping[str, Any], schema_by_id: SchemaById, prefix: str, source: str, timeout_s: float
 ) -> int | None:
     """Return the newest epoch among the last statuses; None where none is the source's.
 
@@ -34,7 +33,7 @@ def newest_epoch(
     """
     # Every partition holds the same states, so the end of one is enough.
     topic = FEED_STATUS.name(prefix)
-    decode = Decoder(FeedStatus, registry.schema_by_id)
+    decode = Decoder(FeedStatus, schema_by_id)
     consumer = Consumer({**options, "bootstrap.servers": kafka, "group.id": "candlewick-unused", "enable.auto.commit": False})
     newest: int | None = None
     deadline = monotonic() + timeout_s

@@ -11,6 +11,7 @@ import requests
 
 from producer.tenure import SESSION_S
 from schemas.topics import TRADES
+from tests.chaos.test_outages import Gate
 from tests.integration.test_producer_finnhub import Venue, in_ledger, published
 from tests.support.judge import gap_records, spans
 from tests.support.published import corner, count, statuses
@@ -44,13 +45,13 @@ def processor(space, tmp_path_factory):
 class Pair:
     """Two processes of one source; the log tells which of them is active."""
 
-    def __init__(self, space, venue, folder):
+    def __init__(self, space, venue, registry, folder):
         feed = {
             "FINNHUB_URL": venue.ready["ws"],
             "FINNHUB_TOKEN": "simulator",
             "FINNHUB_SYMBOLS": ",".join(venue.ready["symbols"]),
         }
-        self._env = {**space.env, **feed, "CANDLEWICK_BOOTSTRAP_DAYS": "0"}
+        self._env = {**space.env, **feed, "CANDLEWICK_BOOTSTRAP_DAYS": "0", "CANDLEWICK_REGISTRY": registry.url}
         self._folder = folder
         self._count = 0
         self.active = self.standby = None
@@ -81,8 +82,18 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def _pair(space, venue, tmp_path_factory):
-    made = Pair(space, venue, tmp_path_factory.mktemp("pair"))
+def registry(stack):
+    """The way to the registry, which can be shut."""
+    host, _, rest = stack.registry.removeprefix("http://").partition("/")
+    gate = Gate(host)
+    gate.url = f"http://127.0.0.1:{gate.port}/{rest}"
+    yield gate
+    gate.shut()
+
+
+@pytest.fixture(scope="module")
+def _pair(space, venue, registry, tmp_path_factory):
+    made = Pair(space, venue, registry, tmp_path_factory.mktemp("pair"))
     yield made
     for service in made.both:
         service.discard()
@@ -202,10 +213,11 @@ def test_frozen_producer_that_wakes_up_writes_nothing_more_and_ends(space, venue
     assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, pair.both)
 
 
-def test_lease_that_was_lost_to_nobody_is_taken_up_again_without_a_new_epoch_or_a_lost_trade(space, venue, pair):
+def test_lease_that_was_lost_to_nobody_is_taken_up_again_without_new_epoch_lost_trade_or_registry(space, venue, pair, registry):
     epoch, known = told(space)[-1].epoch, len(holes(space))
     standby, pair.standby = pair.standby, None
     assert standby.stop() == 0
+    registry.shut()
     os.kill(pair.active.pid, signal.SIGSTOP)
     still = time.monotonic() + SESSION_S + 1.0
     wait_until(lambda: time.monotonic() > still, SESSION_S + 5, "the session to be over")
@@ -216,6 +228,7 @@ def test_lease_that_was_lost_to_nobody_is_taken_up_again_without_a_new_epoch_or_
     assert told(space)[-1].epoch == epoch
     assert len(holes(space)) == known
     assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, pair.both)
+    registry.open()
     assert pair.active.stop() == 0
     pair.active = None
 
