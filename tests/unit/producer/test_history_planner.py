@@ -278,6 +278,16 @@ def test_refusal_of_everything_covers_all_kinds():
     assert [r.outcome for r in results(records)] == ["refused"]
 
 
+def test_refusal_without_an_end_is_never_asked_again():
+    plan = planner()
+    plan.heard_gap(gap())
+    plan.refused(plan.next(T + DAY), RefusedError("no such thing", None, "stock"), T + DAY)
+    plan.heard_gap(gap(T + 9 * M, T + 10 * M))
+    questions, records = fill(plan, T + 300 * DAY)
+    assert questions == []
+    assert [(r.reason, r.retry_at) for r in results(records)] == [("no such thing", None)]
+
+
 def test_provider_that_never_answers_ends_a_question_for_a_while():
     plan = planner()
     plan.heard_gap(gap())
