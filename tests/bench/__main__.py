@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deploy.local.ports import choose
 from schemas import timeframes
-from tests.bench import audit, consume, dashboards, latency, load, pages, processor, recovery, store
+from tests.bench import audit, bootstrap, consume, dashboards, latency, load, pages, processor, recovery, store
 from tests.support.published import corner
 from tests.support.stack import Servers, running_stack, space_in
 
@@ -82,11 +82,18 @@ def stores(servers: Servers, folder: Path) -> Lines:
         yield from dashboards.run(space)
 
 
+def months(servers: Servers, folder: Path) -> Lines:
+    """Thirty days of 50 symbols from a vendor into Kafka, and what a restart needs to know that nothing is left to do."""
+    with corner(servers) as space:
+        yield from bootstrap.run(space)
+
+
 ALL: dict[str, Callable[[Servers, Path], Lines]] = {
     "throughput": throughput,
     "latency": latencies,
     "many-series": many_series,
     "recovery": recoveries,
+    "bootstrap": months,
     "pages": answers,
     "store": stores,
 }
