@@ -35,7 +35,7 @@ def run(space: Space) -> Iterator[dict[str, object]]:
     _fill(space, now)
     live = [q.statement for q in asked(market()) if q.kind != "variable"]
     timed = [s.replace("currentTimestamp() - ${span}", "$__timeFrom AND start <= $__timeTo") for s in live]
-    node = _node(space.cassandra)
+    node = node_of(space.cassandra)
     with connected(space.cassandra) as session:
         session.set_keyspace(space.keyspace)
         prepared: dict[str, Any] = {}
@@ -75,8 +75,8 @@ def _measure(refresh: Callable[[], object], times: int, node: psutil.Process | N
     return took, (after.user + after.system - before.user - before.system) * 1000 / times
 
 
-def _node(address: str) -> psutil.Process | None:
-    # The process that listens there, where it is one of this machine that we may look at.
+def node_of(address: str) -> psutil.Process | None:
+    """Return the process that listens at `address`, where it is one of this machine that we may look at."""
     port = int(address.rpartition(":")[2])
     pids = {c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr and c.laddr.port == port and c.pid}
     return psutil.Process(pids.pop()) if pids else None

@@ -23,6 +23,7 @@ from sink.retention import days_of, seconds
 from sink.rows import candle_row, trade_row
 from sink.store import IN_FLIGHT, Store
 from sink.tables import statements
+from tests.bench.dashboards import node_of
 from tests.support.feeding import Feed, a_candle, a_trade, feeding
 from tests.support.services import Service
 from tests.support.stack import Space
@@ -48,7 +49,7 @@ def run(space: Space, folder: Path) -> Iterator[dict[str, object]]:
     ):
         with feeding(space) as feed:
             bare, bare_cpu_us = _bare(feed, records, now)
-            ours, cpu_us = _sink(feed, records, folder / name.replace(", ", "-"))
+            ours, cpu_us, node_us = _sink(feed, records, folder / name.replace(", ", "-"))
         yield {
             "benchmark": f"store: {name}",
             "records": len(records),
@@ -58,6 +59,7 @@ def run(space: Space, folder: Path) -> Iterator[dict[str, object]]:
             "share": round(ours * per_record / bare, 3),
             "cpu_us_a_row": round(cpu_us / per_record, 1),
             "bare_cpu_us_a_row": round(bare_cpu_us, 1),
+            "node_cpu_us_a_row": round(node_us / per_record, 1),
         }
 
 
@@ -93,28 +95,31 @@ def _statement(insert: Any, batch: Batch, now: int) -> BatchStatement:
     return whole
 
 
-def _sink(feed: Feed, records: Sequence[Record], folder: Path) -> tuple[float, float]:
+def _sink(feed: Feed, records: Sequence[Record], folder: Path) -> tuple[float, float, float]:
     folder.mkdir()
     feed.send(records)
     end = sum(feed.ends.values())
     sink = Service("sink", feed.space.env, folder).start()
     try:
-        process = psutil.Process(sink.pid)
-        first: tuple[float, int, float] | None = None
+        process, node = psutil.Process(sink.pid), node_of(feed.space.cassandra)
+        first: tuple[float, int, float, float] | None = None
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             at = sum(n for partition, n in feed.positions().items() if partition in feed.ends)
             if first is None and at:
-                first = time.perf_counter(), at, _cpu_s(process)
+                first = time.perf_counter(), at, _cpu_s(process), _cpu_s(node)
             if first is not None and at >= end:
                 written = end - first[1]
-                return written / (time.perf_counter() - first[0]), (_cpu_s(process) - first[2]) * 1e6 / written
+                used, node_used = _cpu_s(process) - first[2], _cpu_s(node) - first[3]
+                return written / (time.perf_counter() - first[0]), used * 1e6 / written, node_used * 1e6 / written
             time.sleep(POLL_S)
         raise TimeoutError(f"the sink did not write everything\n{sink.tail()}")
     finally:
         sink.stop()
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def _cpu_s(process: psutil.Process | None) -> float:
+    if process is None:
+        return 0.0
     used = process.cpu_times()
     return float(used.user + used.system)
