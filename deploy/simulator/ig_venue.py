@@ -10,13 +10,13 @@ from typing import Any
 
 from deploy.simulator.ig_accounts import Accounts
 from deploy.simulator.ig_candles import IgCandles
+from deploy.simulator.ig_items import HEARTBEAT, Row, beat_row, flag, parse_item, price_row, tick_row
 from deploy.simulator.ig_ledger import Entry, IgLedger, Kind
 from deploy.simulator.ig_lightstreamer import IgSession, Lightstreamer, subscribed
-from deploy.simulator.ig_market import IgMarket, Move, text
+from deploy.simulator.ig_market import IgMarket, Move
 from deploy.simulator.tlcp import Request, Subscribed
 
 TICK_S = 0.02
-HEARTBEAT = "TRADE:HB.U.HEARTBEAT.IP"
 HEARTBEAT_S = 1.0
 MAX_SUBSCRIPTIONS = 40
 
@@ -127,29 +127,29 @@ class Venue:
         return 0 if self.accounts.may_stream(user, cst, xst, self.now_s()) else 1
 
     def _opened(self, session: IgSession, wish: Request) -> tuple[int, str] | None:
-        item, fields = wish.get("LS_group"), wish.get("LS_schema").split(" ")
         if len(session.subscriptions) >= MAX_SUBSCRIPTIONS:
             return -1, "Too many subscriptions"
-        if item == HEARTBEAT:
+        if wish.get("LS_group") == HEARTBEAT:
             target = session.subscribe(wish)
-            session.update(target, [_beat_value(name) for name in fields])
+            session.update(target, beat_row(time.time_ns() // 1_000_000, target.fields))
             return None
-        kind, epic, mode, adapter = _parts(item)
-        if kind in ("MARKET", "L1"):
+        item = parse_item(wish.get("LS_group"))
+        if item.kind in ("MARKET", "L1"):
             return -1, "Subscription withdrawn"
-        if kind == "PRICE" and adapter != wish.get("LS_data_adapter"):
+        if item.adapter and item.adapter != wish.get("LS_data_adapter"):
             return 17, "Bad Data adapter name"
-        if epic not in self.market.epics or (kind == "PRICE" and item.split(":")[1] != session.user):
+        if item.epic not in self.market.epics or (item.kind == "PRICE" and item.account != session.user):
             return 21, "Invalid group"
-        if wish.get("LS_mode") != mode:
+        if wish.get("LS_mode") != item.mode:
             return 24, "Subscription mode not allowed"
         target = session.subscribe(wish)
+        kind, epic = item.kind, item.epic
         self._asked.add((kind, epic))
         if kind == "PRICE" and wish.get("LS_snapshot") != "false":
             # The present values with the time at which they came up, be that long ago: told before, or lost, or new.
             move, entry = self._present.get(epic) or (self.market.last[epic], self._made(self.market.last[epic], "price"))
             self._present[epic] = (move, entry)
-            session.update(target, self._price_row(move, entry.t, target), entry)
+            session.update(target, self._row(move, entry.t, target, "price"), entry)
         return None
 
     # What happens.
@@ -185,8 +185,7 @@ class Venue:
         if not targets:
             self.ledger.never_sent(entry, "not_subscribed")
         for session, target in targets:
-            row = self._price_row(move, entry.t, target) if kind == "price" else self._tick_row(move, entry.t, target)
-            session.update(target, row, entry)
+            session.update(target, self._row(move, entry.t, target, kind), entry)
 
     def _tick(self, move: Move) -> None:
         # A tick of the book alone repeats the last trade, and the day's volume stands.
@@ -197,7 +196,7 @@ class Venue:
         elif move.epic in self._traded:
             book = replace(self._traded[move.epic], bid=move.bid, ask=move.ask)
             for session, target in subscribed(self.streams.sessions, f":{move.epic}:TICK"):
-                session.update(target, self._tick_row(book, self._last_ms[move.epic], target))
+                session.update(target, self._row(book, self._last_ms[move.epic], target, "tick"))
 
     def _drop(self, move: Move) -> None:
         self._overflow[move.epic] -= 1
@@ -217,58 +216,24 @@ class Venue:
         self.ledger.made(entry)
         return entry
 
-    def _price_row(self, move: Move, t: int, target: Subscribed) -> list[str | None]:
+    def _row(self, move: Move, t: int, target: Subscribed, kind: Kind) -> Row:
         digits = self.market.epics[move.epic].digits
+        if kind == "tick":
+            return tick_row(move, t, digits, target.fields, day_volume=self._volume[move.epic])
         bad = move.epic in self._bad and target.row is not None
         if bad:
             self._bad.discard(move.epic)
             self.ledger.count("bad_sent")
-        known = {
-            "BIDPRICE1": "n/a" if bad else text(move.bid, digits),
-            "ASKPRICE1": text(move.ask, digits),
-            "BIDSIZE1": text(move.bid_size, 2),
-            "ASKSIZE1": text(move.ask_size, 2),
-            "TIMESTAMP": str(t),
-            "DLG_FLAG": "CLOSED  " if self._is_closed else "DEAL    ",
-            "DELAY": "0",
-            "CURRENCY0": "GBP",
-        }
-        return [known.get(name) for name in target.fields]
-
-    def _tick_row(self, move: Move, t: int, target: Subscribed) -> list[str | None]:
-        digits = self.market.epics[move.epic].digits
-        known = {
-            "BID": text(move.bid, digits),
-            "OFR": text(move.ask, digits),
-            "LTP": text(move.ltp, digits),
-            "LTV": text(move.ltv, 2),
-            "TTV": text(self._volume[move.epic], 2),
-            "UTM": str(t),
-        }
-        return [known.get(name) for name in target.fields]
+        return price_row(move, t, digits, target.fields, closed=self._is_closed, bad=bad)
 
     def _tell_flags(self) -> None:
         for epic in self.market.epics:
             for session, target in subscribed(self.streams.sessions, f":{epic}"):
                 if target.row is not None and "DLG_FLAG" in target.fields:
                     row = list(target.row)
-                    row[target.fields.index("DLG_FLAG")] = "CLOSED  " if self._is_closed else "DEAL    "
+                    row[target.fields.index("DLG_FLAG")] = flag(closed=self._is_closed)
                     session.update(target, row)
 
     def _beat(self) -> None:
         for session, target in subscribed(self.streams.sessions, HEARTBEAT):
-            session.update(target, [_beat_value(name) for name in target.fields])
-
-
-def _beat_value(field: str) -> str | None:
-    return str(time.time_ns() // 1_000_000) if field == "HEARTBEAT" else None
-
-
-def _parts(item: str) -> tuple[str, str, str, str]:
-    # Kind, epic, mode and adapter of an item's name.
-    parts = item.split(":")
-    if parts[0] == "PRICE" and len(parts) == 3:
-        return "PRICE", parts[2], "MERGE", "Pricing"
-    if parts[0] == "CHART" and len(parts) == 3 and parts[2] == "TICK":
-        return "CHART", parts[1], "DISTINCT", ""
-    return parts[0], parts[-1], "MERGE", ""
+            session.update(target, beat_row(time.time_ns() // 1_000_000, target.fields))

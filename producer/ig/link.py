@@ -20,14 +20,14 @@ from producer.ig.items import Items
 from producer.ig.listeners import StatusListener
 from producer.ig.rest import IgError, IgRest, Login
 from producer.ig.scales import ask_scales
-from producer.ig.verdicts import Ending, ending_of, last_heard_us, sent_by_us
+from producer.ig.sight import Patience, Sight
+from producer.ig.verdicts import Ending, ending_of
 from producer.inbox import Inbox
 from producer.scrub import scrub
 
 _log = structlog.get_logger()
 WAIT_S = 0.25
 BEAT_S = 5.0  # how often the link says that the session lives, where no heartbeat item does
-LOST_STATES = ("STALLED", "DISCONNECTED:TRYING-RECOVERY")
 
 
 class IgLink:
@@ -71,10 +71,7 @@ class IgLink:
         self._client: Any = None
         self._ending = Lock()
         self._is_told = False
-        self._is_open = self._is_connected = False
-        self._heartbeat_item = False
-        self._sent_by_us = 0
-        self._heard_us: int | None = None
+        self._sight = Sight()
 
     def start(self) -> None:
         """Begin to log in."""
@@ -124,7 +121,7 @@ class IgLink:
                 self._rest.forget(login)
             elif self._killed.is_set():
                 self._rest.log_out()  # at a stop; and a session that a watchdog has given up is not to be tried again
-            self._put_end("closed" if self._is_open else "failed", ending.http_status, ending.detail)
+            self._put_end("closed" if self._sight.is_open else "failed", ending.http_status, ending.detail)
 
     def _put_end(self, kind: Any, http_status: int | None, detail: str) -> None:
         with self._ending:
@@ -133,7 +130,7 @@ class IgLink:
             return
         for secret in self._secrets:
             detail = scrub(detail, secret)
-        self._inbox.put(self.number, kind, detail=detail, http_status=http_status, good_until_us=self._heard_us)
+        self._inbox.put(self.number, kind, detail=detail, http_status=http_status, good_until_us=self._sight.heard_us)
 
     def _connect(self, login: Login) -> None:
         client = LightstreamerClient(login.streaming, None)
@@ -157,7 +154,7 @@ class IgLink:
                 self._put(type="overflow", epic=event.epic, count=event.lost, **{"from": event.from_us, "to": event.to_us})
             elif event is not None and (ending := self._note(event, fresh=fresh)) is not None:
                 return ending
-            if self._is_connected and not self._heartbeat_item and now_s >= beat_at_s:
+            if self._sight.is_connected and not self._sight.has_heartbeat and now_s >= beat_at_s:
                 beat_at_s = now_s + BEAT_S
                 self._put(type="alive")
             if now_s >= refresh_at_s:
@@ -171,14 +168,14 @@ class IgLink:
         if note.what == "status":
             return self._state(note.text)
         if note.what == "server_error":
-            self._heard_us = self._sent_by_us or None
+            self._sight.ended()
             return ending_of(note.number, note.text, fresh=fresh)
         if note.what == "wish":
             self._obey(note.text)
         elif note.what == "ping":
             if note.payload:
                 self._barriers.append(note.payload)
-            elif self._is_connected:
+            elif self._sight.is_connected:
                 self._inbox.put(self.number, "pong")
         else:
             self._answer(note)
@@ -211,7 +208,7 @@ class IgLink:
         if note.what != "lost":
             self._items.answered(note.of, note.epic)
         if note.of == "heartbeat":
-            self._heartbeat_item = note.what == "subscribed"
+            self._sight.has_heartbeat = note.what == "subscribed"
             _log.info("heartbeat.answered", what=note.what, code=note.number)
         elif note.what == "subscribed":
             self._put(type="subscribed", epic=note.epic)
@@ -224,39 +221,22 @@ class IgLink:
             self._put(type="lost", epic=note.epic, of=note.of, count=note.number)
 
     def _state(self, state: str) -> Ending | None:
-        if state.startswith("CONNECTED:"):
-            if not self._is_open:
-                self._is_open = True
-                self._inbox.put(self.number, "opened")
-                self._tell_scales(self._scales)
-            elif not self._is_connected:
-                _log.info("session.recovered", state=state)
-            self._is_connected, self._heard_us = True, None
-        elif state in LOST_STATES:
-            self._lost_sight(state)
-        elif state == "DISCONNECTED:WILL-RETRY":
-            # The library would begin a session of its own, with a loss that nobody tells; the next attempt does it in our sight.
-            self._lost_sight(state)
-            return Ending(None, False, "the session is gone" if self._is_open else "no session could be begun")
+        options = self._client.connectionOptions
+        patience = Patience(options.getKeepaliveInterval(), options.getStalledTimeout(), options.getReconnectTimeout())
+        change = self._sight.turned(state, self._inbox.now_us(), patience)
+        if change == "opened":
+            self._inbox.put(self.number, "opened")
+            self._tell_scales(self._scales)
+        elif change == "recovered":
+            _log.info("session.recovered", state=state)
+        elif change == "out_of_sight":
+            _log.warning("session.out_of_sight", state=state, last_heard=self._sight.heard_us)
+        elif change == "gone":
+            return Ending(None, False, "the session is gone" if self._sight.is_open else "no session could be begun")
         return None
 
-    def _lost_sight(self, state: str) -> None:
-        # Called for each of the states that follow each other when a stream is silent or cut; the first knows best.
-        self._is_connected = False
-        if self._heard_us is not None or not self._is_open:
-            return
-        self._heard_us = self._sent_by_us
-        if not self._heartbeat_item:
-            # Items may be rare; the client has waited so long for any line.
-            options = self._client.connectionOptions
-            silence_ms = options.getKeepaliveInterval() + options.getStalledTimeout()
-            if state != "STALLED":
-                silence_ms += options.getReconnectTimeout()
-            self._heard_us = last_heard_us(self._inbox.now_us(), silence_ms, self._sent_by_us)
-        _log.warning("session.out_of_sight", state=state, last_heard=self._heard_us)
-
     def _put_update(self, update: Update) -> None:
-        self._sent_by_us = max(self._sent_by_us, sent_by_us(update.kind, update.fields, self._inbox.now_us()))
+        self._sight.came(update.kind, update.fields, self._inbox.now_us())
         if update.kind == "heartbeat":
             self._put(type="heartbeat")
         else:

@@ -5,6 +5,7 @@ import pytest
 from deploy.simulator.ig_accounts import WEEK_S, Accounts, RestError
 from deploy.simulator.ig_candles import IgCandles
 from deploy.simulator.ig_faults import parse_fault
+from deploy.simulator.ig_items import Item, parse_item, price_row, tick_row
 from deploy.simulator.ig_ledger import Entry, IgLedger
 from deploy.simulator.ig_market import EPICS, IgMarket, Move, text
 
@@ -157,3 +158,24 @@ def test_fault_has_defaults():
     assert parse_fault({"kind": "cut"}) == {
         "kind": "cut", "seconds": 0.0, "how": "fin", "recover": True, "code": 48, "times": 1, "epic": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("PRICE:ABC:X", Item("PRICE", "X", "ABC", adapter="Pricing")),
+        ("CHART:X:TICK", Item("CHART", "X", mode="DISTINCT")),
+        ("MARKET:X", Item("MARKET", "X")),
+        ("CHART:X:SECOND", Item("CHART", "SECOND")),
+        ("", Item("", "")),
+    ],
+)
+def test_items_are_known_by_their_names(name, item):
+    assert parse_item(name) == item
+
+
+def test_rows_follow_the_fields_that_were_asked_for():
+    move = Move("X", 1.0, 1.5, None, 2.0, ltp=1.5, ltv=3.0)
+    row = price_row(move, 7, 2, ["TIMESTAMP", "ASKPRICE1", "BIDSIZE1", "DLG_FLAG", "NO_SUCH"], closed=True, bad=False)
+    assert row == ["7", "1.5", None, "CLOSED  ", None]
+    assert tick_row(move, 7, 2, ["LTP", "TTV"], day_volume=12.0) == ["1.5", "12"]
