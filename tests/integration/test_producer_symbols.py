@@ -5,10 +5,12 @@ import json
 import pytest
 
 from tests.integration.test_producer_finnhub import Venue, in_ledger, published
+from tests.support.judge import gap_records, spans
 from tests.support.published import corner, statuses
 from tests.support.services import Service, wait_until
 
 pytestmark = pytest.mark.integration
+S = 1_000_000
 NEW = ("AAPL", "BINANCE:BTCUSDT")
 
 
@@ -46,6 +48,13 @@ def producer(space, venue, listed, tmp_path):
     service.discard()
 
 
+@pytest.fixture
+def processor(space, tmp_path):
+    service = Service("processor", space.env, tmp_path).start()
+    yield service
+    service.discard()
+
+
 def named(space):
     """What the newest status of each partition that names symbols says: symbol -> good_from."""
     found = {}
@@ -67,7 +76,7 @@ def said(service, event):
     return [json.loads(line) for line in service.log.read_text().splitlines() if f'"{event}"' in line]
 
 
-def test_symbols_change_while_the_feed_runs(space, venue, producer, listed):
+def test_symbols_change_while_the_feed_runs(space, venue, producer, processor, listed):
     old = [s for s in venue.ready["symbols"] if s not in NEW]
     before = wait_named(space, old, producer)
     (begun,) = set(before.values())
@@ -80,6 +89,14 @@ def test_symbols_change_while_the_feed_runs(space, venue, producer, listed):
     assert after[NEW[0]] == after[NEW[1]] > begun
     assert venue.summary()["connections"] == 1
     wait_until(lambda: {s for s, *_ in published(space)} >= set(NEW), 20, "trades of the new", [producer])
+
+    # Its series ends with a gap that says so.
+    def ended():
+        return [span for span in spans(gap_records(space)) if span.cause == "unsubscribed"]
+
+    (end,) = wait_until(ended, 30, "the end of a series", [producer, processor])
+    assert (end.series, end.end) == (f"finnhub:{gone}", None)
+    assert begun < end.start < after[NEW[0]] + S
 
     # What cannot be served changes nothing.
     listed([f"S{n}" for n in range(51)])
@@ -103,8 +120,12 @@ def test_symbols_change_while_the_feed_runs(space, venue, producer, listed):
     back = wait_named(space, [*wanted, gone], producer)
     assert back[gone] > back[NEW[0]]
 
+    # And its series goes on: the gap is closed, or empty where all of it lies in one minute.
+    wait_until(lambda: all(span.end for span in ended()), 30, "the series to go on", [producer, processor])
+
     venue.fault("pause", seconds=60)
     assert producer.stop() == 0
+    assert processor.stop() == 0
     assert not published(space) - in_ledger(venue, sent=True)
     states = {s.state for series in statuses(space, "finnhub").values() for s in series}
     assert states == {"connecting", "live", "down", "stopping"}
