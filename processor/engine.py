@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 from processor.blocks import Blocks, Message, Refused
 from processor.core.config import CoreConfig
 from processor.core.partition import Outbox, Partition
-from processor.core.snapshot import dump, load
+from processor.core.restoring import load
+from processor.core.snapshot import dump
 from schemas import topics
 from schemas.codec import Decoder, Encoder, SchemaById
 from schemas.records import Candle, FeedStatus, Gap
@@ -272,7 +273,7 @@ class Engine:
     def _oldest_waiting(self, dataset: str, partition: Partition) -> int | None:
         if dataset == "feed-status":
             return partition.oldest_waiting if partition.waiting else None
-        return partition.oldest_held(dataset)
+        return partition.held.oldest(dataset)
 
     def producer_down(self, number: int, source: str, clock: int) -> Send | None:
         """Return the status by which a partition's owner declares a silent source's producer down, or None for a replay.

@@ -13,6 +13,7 @@ from processor.audit.book import Book
 from processor.audit.span import Retained, Span
 from processor.audit.stages import Stage
 from processor.blocks import Blocks
+from processor.core import publishing
 from processor.core.config import CoreConfig
 from processor.core.partition import Outbox, Partition
 from processor.core.timeline import FOREVER
@@ -145,7 +146,7 @@ class Rebuilder:
         for series in list(self.partition.series.values()):
             if not series.feed.epoch:
                 series.advance(series.mark - late)
-                series.settle(0)
+                publishing.settle(series, 0)
                 self._note(Outbox(series.candles, series.gap_records))
                 series.candles, series.gap_records = [], []
 

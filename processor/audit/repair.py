@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from processor.audit.compare import Difference
 from processor.audit.content import GENERATION, generation_of
-from processor.core.gaps import version_of
-from schemas.records import Candle, Gap, GapState
+from processor.core.gaps import FULL
+from schemas.records import Candle, Gap
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,8 @@ def _repaired(difference: Difference, generation: int, now: int) -> Candle | Gap
             return replace(wanted, updated_at=now)
         return "a gap of a higher version is out, and gaps have no generation"
     if difference.kind == "gap" and found is not None:
-        start = found["from_time"]
-        state: GapState = "closed" if found["state"] == "open" else found["state"]
-        version = version_of(start, start, state, found["detail"])
+        start, state = found["from_time"], "closed" if found["state"] == "open" else found["state"]
+        version = (found["version"] // FULL + 1) * FULL  # an empty gap is the newest of its kind of answer
         return Gap(**{**found, "to_time": start, "state": state, "version": version, "updated_at": now})
     if difference.kind == "candle":
         return "no record is in this window, and a candle cannot be withdrawn"

@@ -16,7 +16,7 @@ from processor.core.timeline import Loss
 from schemas.records import GapCause, GapState
 from schemas.timeframes import BASE_US
 
-_FULL = 10**13
+FULL = 10**13
 BY_VENDOR = "vendor"
 """Detail of silence that a vendor's answer tells of: minutes that it left out of a gap it filled."""
 FILLABLE: frozenset[GapCause] = frozenset(
@@ -35,11 +35,13 @@ class Piece(NamedTuple):
     detail: str = ""
     state: GapState = "closed"
     why_not: str = ""
+    derived: bool = False
+    """True where an answer to another gap made it: a gap of its identity may have been told and become empty before."""
 
     @property
     def version(self) -> int:
         """Version of the gap as it is."""
-        return version_of(self.start, self.end, self.state, self.detail)
+        return version_of(self.start, self.end, self.state, derived=self.derived)
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Published:
     missing: int | None
     state: GapState
     why_not: str
-    detail: str
+    derived: bool
 
 
 def floor_base(time_us: int) -> int:
@@ -60,15 +62,12 @@ def floor_base(time_us: int) -> int:
     return time_us // BASE_US * BASE_US
 
 
-def version_of(start: int, end: int | None, state: GapState, detail: str = "") -> int:
-    """Return the version of a gap: open 0; closed grows as it shrinks; each kind of answer lies above the one before.
-
-    Silence on a vendor's word rests on an answer as a filled gap does: told before as plain silence, it may have become empty.
-    """
+def version_of(start: int, end: int | None, state: GapState, *, derived: bool = False) -> int:
+    """Return the version of a gap: open 0; closed grows as it shrinks; each kind of answer lies above the one before."""
     if end is None:
         return 0
-    rank = 2 if state == "filled" or detail == BY_VENDOR else 1 if state == "unfillable" else 0
-    return max(1, _FULL - (end - start)) + rank * _FULL
+    answer = {"unfillable": 1, "filled": 2}.get(state, 0)
+    return max(1, FULL - (end - start)) + (answer + 3 * derived) * FULL
 
 
 def pieces(
@@ -88,13 +87,14 @@ def pieces(
     closed = calendar.closed(low, closed_to + BASE_US)
     for start, end in _silent_runs(floor_base(low), closed_to, starts):
         for a, b, filled in _without_losses(max(start, low), end, losses):
-            detail = BY_VENDOR if filled else ""
-            found += [Piece(x, y, "market_closed" if shut else "no_trades", None, detail) for x, y, shut in cut(a, b, closed)]
+            for x, y, shut in cut(a, b, closed):
+                cause: GapCause = "market_closed" if shut else "no_trades"
+                found.append(Piece(x, y, cause, None, BY_VENDOR if filled else "", derived=filled))
     found.sort(key=lambda p: p.start)
     if not ended and _goes_on(closed_to, starts, losses):
         now: GapCause = "market_closed" if any(a <= closed_to < b for a, b in closed) else "no_trades"
         for i, piece in enumerate(found):
-            if piece.cause == now and piece.end == closed_to and piece.detail != BY_VENDOR:
+            if piece.cause == now and piece.end == closed_to and not piece.derived:
                 found[i] = piece._replace(end=None, state="open")
     return found
 
@@ -103,7 +103,7 @@ def _piece_of(loss: Loss) -> Piece:
     if loss.lasts:
         return Piece(loss.start, None, loss.cause, loss.missing, loss.detail, "open")
     state: GapState = "filled" if loss.is_filled else "unfillable" if loss.outcome == "unfillable" else "closed"
-    return Piece(loss.start, loss.end, loss.cause, loss.missing, loss.detail, state, loss.why_not)
+    return Piece(loss.start, loss.end, loss.cause, loss.missing, loss.detail, state, loss.why_not, loss.derived)
 
 
 def _silent_runs(low: int, closed_to: int, starts: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -175,11 +175,11 @@ class GapBook:
         now: list[Published] = []
         for piece in wanted:
             old = before.pop((piece.start, piece.cause), None)
-            told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not, piece.detail)
+            told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not, piece.derived)
             if old != told:
                 changes.append(piece)
             now.append(told)
-        gone = [Piece(g.start, g.start, g.cause, g.missing, g.detail, g.state, g.why_not) for g in before.values()]
+        gone = [Piece(g.start, g.start, g.cause, g.missing, "", g.state, g.why_not, g.derived) for g in before.values()]
         changes[:0] = [p if p.state != "open" else p._replace(state="closed") for p in gone]
         self.told[at:] = now
         return changes

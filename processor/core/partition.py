@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from processor.core import forgetting, publishing
 from processor.core.columns import Columns, too_late
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
+from processor.core.waiting import Waiting
 from schemas.records import Candle, CandleReason, FeedStatus, Gap, Price, Served, series_of
 from schemas.timeframes import BASE_US, WEEK
 
@@ -50,10 +52,8 @@ class Partition:
         self.waiting: list[tuple[int, FeedStatus]] = []
         self.oldest_waiting = 0
         """Offset of the first status that waits, while any does."""
-        self.history: dict[str, list[pl.DataFrame]] = {}
-        """Records of the history topic by source: they act at the status that names them."""
-        self.held: dict[str, list[tuple[str, pl.DataFrame]]] = {}
-        """(kind, records) of a replay's run by source: they wait until all is told of the run before."""
+        self.held = Waiting()
+        """Records that were read and have no effect yet."""
         self.out = Outbox()
         self.dirty_series: set[str] = set()
         self.dirty_feeds: set[str] = set()
@@ -124,24 +124,7 @@ class Partition:
             if not before or feed.finished or epoch <= max(before, feed.epoch):
                 self._fold_all(kind, part, now)
             else:
-                self.held.setdefault(feed.source, []).append((kind, part))
-
-    def _fold_held(self, feed: Feed, now: int) -> None:
-        still = []
-        for kind, part in self.held.pop(feed.source, ()):
-            if part["epoch"][0] <= feed.epoch:
-                self._fold_all(kind, part, now)
-            else:
-                still.append((kind, part))
-        if still:
-            self.held[feed.source] = still
-
-    def oldest_held(self, kind: str) -> int | None:
-        """Return the offset of the first record of a data topic that has no effect yet although it was read, if there is one."""
-        waiting = [frame for held in self.held.values() for k, frame in held if k == kind]
-        if kind == "history":
-            waiting = [frame for frames in self.history.values() for frame in frames]
-        return min((int(f["offset"].min()) for f in waiting), default=None)  # type: ignore[arg-type]  # never empty
+                self.held.add_run(feed.source, (kind, part))
 
     def _fold_all(self, kind: str, frame: pl.DataFrame, now: int, reason: CandleReason = "late_trade") -> None:
         for price in ("trade",) if kind == "trades" else self.config.quote_prices:
@@ -243,14 +226,12 @@ class Partition:
 
         It acts in `release`, at the first status of its source that names it: what is known of gaps by then decides.
         """
-        for (source,), part in frame.partition_by("source", as_dict=True).items():
-            self.history.setdefault(str(source), []).append(part)
+        self.held.add_history(frame)
 
-    def _act_on_history(self, feed: Feed, upto: int, now: int) -> None:
-        waiting = pl.concat(self.history.pop(feed.source))
-        due, later = waiting.filter(pl.col("offset") < upto), waiting.filter(pl.col("offset") >= upto)
-        if later.height:
-            self.history[feed.source] = [later]
+    def _act_on_history(self, feed: Feed, upto: int) -> None:
+        due = self.held.take_history(feed.source, upto)
+        if due is None:
+            return
         for (symbol, price), part in due.partition_by("symbol", "price", as_dict=True, maintain_order=True).items():
             if feed.replay or price not in ("trade", *self.config.quote_prices):
                 self.out.ignored += part.height
@@ -308,12 +289,11 @@ class Partition:
             clock = feed.clock
         if status.epoch < feed.epoch or (was_finished and feed.finished):
             return
-        if status.source in self.held:
-            self._fold_held(feed, now)
+        for kind, part in self.held.take_runs(feed.source, feed.epoch):
+            self._fold_all(kind, part, now)
         for served in status.symbols or ():
             self._name(feed, served, now)
-        if status.source in self.history:
-            self._act_on_history(feed, status.history_offset, now)
+        self._act_on_history(feed, status.history_offset)
         for series in list(self.of_source[status.source]):
             if feed.replay and series.run != feed.epoch:
                 continue
@@ -364,12 +344,12 @@ class Partition:
         self.out.gaps.append(series.rejoined(left, feed.clock, now))
 
     def _settle(self, series: Series, now: int) -> None:
-        series.settle(now)
+        publishing.settle(series, now)
         # Only after settling: one step may both close a window and leave it behind.
         # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
         clock = series.feed.clock if series.feed.epoch else series.mark
         if not series.run and clock - series.floor > self.config.kept_us + BASE_US:
-            series.forget_before(series.floor_for(clock))
+            forgetting.forget_before(series, forgetting.floor_for(series, clock))
         if series.candles:
             self.out.candles += series.candles
             series.candles = []
@@ -397,7 +377,7 @@ class Partition:
             if series is None:
                 done.append(name)
                 continue
-            live += series.take_live(indices, now)
+            live += publishing.take_live(series, indices, now)
             if not series.live_due:
                 done.append(name)
         self.live_series.difference_update(done)

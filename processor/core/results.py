@@ -59,6 +59,8 @@ class Results:
 
     def fills(self, start: int, end: int) -> int:
         """Return how many complete answers touch ``[start, end)``: they only grow in number, as a version must."""
+        if not self.of_gap and not self.bootstraps:
+            return 0
         of_gaps = sum(r.start < end and start < r.end for r in self.of_gap.values() if r.outcome == "complete")
         return of_gaps + sum(a < end and start < b for a, b in self.bootstraps)
 
@@ -66,7 +68,8 @@ class Results:
         """Return the disjoint losses with their outcome: what a bootstrap covered of the start is cut off and filled."""
         found: list[Loss] = []
         covered = _union(self.bootstraps)
-        for loss in losses:
+        for told in losses:
+            loss = told
             if loss.cause != "partial_start":
                 found.append(self._answered(loss, max(loss.start, first or BEFORE)))
                 continue
@@ -78,7 +81,7 @@ class Results:
                     found.append(self._answered(loss._replace(start=at, end=a, known_to=a), max(at, first or BEFORE)))
                 end = min(b, loss.end)
                 found.append(loss._replace(start=max(a, at), end=end, known_to=end, outcome="vendor"))
-                at = end
+                at, loss = end, loss._replace(derived=True)
             if at < loss.end:
                 found.append(self._answered(loss._replace(start=at), max(at, first or BEFORE)))
         return tuple(found)

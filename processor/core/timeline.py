@@ -48,6 +48,8 @@ class Loss(NamedTuple):
     outcome: Outcome = ""
     why_not: str = ""
     retry_at: int | None = None
+    derived: bool = False
+    """True where it is what an answer to another loss has left of it."""
 
     @property
     def is_filled(self) -> bool:

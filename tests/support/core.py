@@ -10,7 +10,8 @@ import polars as pl
 
 from processor.core.config import CoreConfig
 from processor.core.partition import Partition
-from processor.core.snapshot import dump, load
+from processor.core.restoring import load
+from processor.core.snapshot import dump
 from schemas.records import Candle, FeedState, FeedStatus, Gap, HistoryCandle, Loss, Quote, Served, Trade, instrument_of
 from schemas.timeframes import DAY, MINUTE, SECOND, parse_list
 
@@ -169,12 +170,14 @@ class Driven:
         good_until: str | None = None,
         symbols: Iterable[str] | None = ("X",),
         losses: tuple[Loss, ...] = (),
+        symbol_good_from: str | None = None,
         **more: Any,
     ) -> None:
         """Give the core a status sent and complete to `time`, naming the offsets that were processed."""
         begun = None if good_from is None else at(good_from)
+        since = begun if symbol_good_from is None else at(symbol_good_from)
         until = at(good_until) if good_until else (at(time) if state == "live" else None)
-        served = None if symbols is None else tuple(Served(s, "trades", begun) for s in symbols)
+        served = None if symbols is None else tuple(Served(s, "trades", since) for s in symbols)
         values: dict[str, Any] = {
             "epoch": self.epoch,
             "sent_at": at(time),

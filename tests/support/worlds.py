@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from processor.core.calendar import Calendar
 from processor.core.config import CoreConfig
 from processor.core.partition import Partition
-from processor.core.snapshot import dump, load
+from processor.core.restoring import load
+from processor.core.snapshot import dump
 from schemas.records import Candle, FeedStatus, Gap, HistoryCandle, Served, Trade
 from schemas.timeframes import MINUTE, SECOND, parse_list
 from tests.support import model
@@ -176,7 +177,7 @@ class Reader:
         elif kind == "flush":
             self._write(dump(self.partition), None)
             waiting = self.partition.oldest_waiting if self.partition.waiting else self.statuses
-            held = self.partition.oldest_held("history")
+            held = self.partition.held.oldest("history")
             self.committed = (self.trades, waiting, self.history if held is None else held)
         elif kind == "crash":
             # A flush that was cut after `number` of its records, outputs out, offsets not committed.

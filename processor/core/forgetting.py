@@ -1,0 +1,70 @@
+"""PURE. What a series may forget: windows past the horizon, but for gaps that can still be filled."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from processor.core.frame import chunk_of
+from processor.core.gaps import FILLABLE, floor_base
+from processor.core.series import Series
+from processor.core.timeline import Loss
+
+
+def forget_before(series: Series, floor: int) -> None:
+    """Drop the windows and gaps that ended before `floor`."""
+    if floor <= series.floor:
+        return
+    series.floor = floor
+    series.dirty = True
+    _forget_history(series, floor - series.config.timeframes[-1].us)
+    for i, frame in enumerate(series.frames):
+        end = bisect_left(frame.starts, floor - frame.timeframe.us)
+        kept = [s for s in frame.starts[:end] if _outlives(series, i, s)]
+        for start in set(frame.starts[:end]).difference(kept):
+            chunk = chunk_of(frame.timeframe, start)
+            window = frame.windows.pop(start)
+            if (i, chunk) in series.chunks_written:
+                frame.passing[start] = window
+            series.chunks_due.add((i, chunk))
+        frame.starts[:end] = kept
+    series.book.forget_before(floor)
+
+
+def drop_forgotten(series: Series) -> None:
+    """Take in that windows were restored: those before the floor had been forgotten, their deletion was not written yet."""
+    for i, frame in enumerate(series.frames):
+        for start in [s for s in frame.windows if s + frame.timeframe.us < series.floor and not _outlives(series, i, s)]:
+            del frame.windows[start]
+
+
+def _outlives(series: Series, index: int, start: int) -> bool:
+    # What a vendor's row stands beside is kept as long as the row: a parent may have to take it out.
+    return start in series.frames[index].open or (index == series.config.base and series.history.vendor.has(start))
+
+
+def _forget_history(series: Series, floor: int) -> None:
+    # Rows live as long as a parent can, and some time after they came; answers as long as rows they speak of.
+    history = series.history
+    if history.vendor.drop(floor, series.floor):
+        history.told = {(i, s): v for (i, s), v in history.told.items() if s + series.frames[i].timeframe.us > floor}
+    rows = history.vendor.rows
+    if history.results.forget_before(min(floor, int(rows["start"][0])) if rows.size else floor):
+        series.answers += 1
+
+
+def floor_for(series: Series, clock: int) -> int:
+    """Return before when state may be forgotten: a gap that can still be filled holds it back, for a day at most."""
+    now, day = min(clock, series.watermark), series.config.backfill_us
+    waiting = [
+        floor_base(x.start)
+        for x in series.timeline()
+        if x.cause in FILLABLE and x.cause != "partial_start" and x.start >= now - day and _may_be_filled(x, day)
+    ]
+    return min([now - series.config.kept_us, *waiting])
+
+
+def _may_be_filled(loss: Loss, backfill_us: int) -> bool:
+    if not loss.outcome:
+        return True
+    retry_at = loss.retry_at
+    return loss.outcome == "unfillable" and retry_at is not None and retry_at - backfill_us <= loss.start

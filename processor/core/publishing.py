@@ -1,0 +1,144 @@
+"""PURE. A series' changes turned into records: candles whose version grew, gaps that differ from what was told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from processor.core.frame import chunk_of
+from processor.core.gaps import Piece, floor_base, pieces
+from processor.core.merge import Shown, merged, vendor_only
+from processor.core.ohlcv import Window
+from processor.core.series import Series
+from processor.core.telling import candle_of, gap_of
+from processor.core.timeline import FOREVER, lost_in
+from processor.core.vendor import Sums, day_of, summed
+from schemas.records import Candle, CandleReason, CandleState
+
+
+def settle(series: Series, now: int) -> None:
+    """Turn what changed into records: candles whose version grew, gaps that differ from what was told."""
+    if series.touched:
+        ends = [(s + series.frames[i].timeframe.us, i, s) for i, s in series.touched if s in series.frames[i].windows]
+        for _, i, start in sorted(ends):
+            _publish(series, i, start, series.touched[i, start], now)
+        if series.history.vendor and len(ends) < len(series.touched):
+            _publish_vendor(series, now)
+        series.touched = {}
+    if series.gaps_due is not None and series.first is not None:
+        # Below the floor windows are forgotten: what was told there stands.
+        low = max(series.book.straddled_by(max(series.gaps_due, series.floor)), series.first)
+        series.gaps_due = None
+        for piece in series.book.update(low, _pieces(series, low)):
+            series.dirty = True
+            minute = floor_base(piece.start)
+            traded = minute in series.frames[series.config.base].windows or series.history.vendor.has(minute)
+            series.gap_records.append(gap_of(series.origin, piece, traded, now))
+
+
+def _pieces(series: Series, low: int) -> list[Piece]:
+    assert series.first is not None
+    first = series.first
+    losses = [
+        x._replace(start=max(x.start, first))
+        for x in series.timeline()
+        if x.end > first and not (x.cause == "unsubscribed" and x.start < first)
+    ]
+    starts = series.frames[series.config.base].starts
+    if series.history.vendor:
+        starts = sorted({*starts, *series.history.vendor.minutes(floor_base(low), FOREVER).tolist()})
+    return pieces(low, floor_base(series.watermark), starts, losses, series.ended, series.calendar)
+
+
+def _publish(series: Series, index: int, start: int, reason: CandleReason, now: int) -> None:
+    frame = series.frames[index]
+    window = frame.windows[start]
+    state: CandleState = "final" if window.published < 0 else "revised"
+    shown = _shown(series, index, window)
+    candle = _candle(series, index, shown, state, reason if state == "revised" else "none", now)
+    if candle.version > window.published:
+        window.published = candle.version
+        series.dirty = True
+        series.candles.append(candle)
+    series.chunks_due.add((index, chunk_of(frame.timeframe, start)))
+
+
+def _publish_vendor(series: Series, now: int) -> None:
+    """Publish the touched windows that hold nothing of ours."""
+    rows = series.history.vendor.rows
+    for i in range(series.config.base, len(series.frames)):
+        starts = [s for j, s in series.touched if j == i and s not in series.frames[i].windows and _is_whole(series, i, s)]
+        sums, shown = _vendor_shown(series, i, starts)
+        for n, one in enumerate(shown):
+            start = one.window.start
+            is_base = i == series.config.base
+            before = int(rows["published"][sums.groups[n].start]) if is_base else series.history.told.get((i, start), 0)
+            fills = sums.seen[n] + _answers_in(series, i, start)
+            state: CandleState = "revised" if before else "final"
+            reason = series.touched[i, start] if before else "none"
+            candle = candle_of(series.origin, series.frames[i].timeframe, one, fills, state, reason, now)
+            if candle.version <= before:
+                continue
+            series.candles.append(candle)
+            series.dirty = True
+            if is_base:
+                rows["published"][sums.groups[n].start] = candle.version
+                series.history.vendor.due.add(day_of(start))
+            else:
+                series.history.told[i, start] = candle.version
+
+
+def _is_whole(series: Series, index: int, start: int) -> bool:
+    # Below the floor our own part may be forgotten: only what ended before first sight is sure to have had none.
+    end = start + series.frames[index].timeframe.us
+    return end > series.floor or series.first is None or end <= series.first
+
+
+def _vendor_shown(series: Series, index: int, starts: Collection[int]) -> tuple[Sums, list[Shown]]:
+    length, rows = series.frames[index].timeframe.us, series.history.vendor.rows
+    sums = summed(rows, np.array(sorted(starts), np.int64), length)
+    return sums, vendor_only(sums, rows, length, series.timeline())
+
+
+def take_live(series: Series, indices: set[int], now: int) -> list[Candle]:
+    """Return the open candles of these timeframes that changed since they were last taken."""
+    due = [x for x in series.live_due if x[0] in indices]
+    series.live_due.difference_update(due)
+    live = []
+    for i, start in due:
+        if start not in series.frames[i].open:
+            continue
+        window = series.frames[i].windows.get(start)
+        shown = [_shown(series, i, window)] if window is not None else _vendor_shown(series, i, [start])[1]
+        live += [_candle(series, i, x, "live", "none", now) for x in shown]
+    return live
+
+
+def _shown(series: Series, index: int, window: Window) -> Shown:
+    frame = series.frames[index]
+    end = window.start + frame.timeframe.us
+    if index < series.config.base:
+        return Shown(window, "trades", *lost_in(series.timeline(), window.start, end, own=True))
+    rows = series.history.vendor.between(window.start, end)
+    return merged(window, frame.timeframe.us, rows, series.frames[series.config.base], series.timeline())
+
+
+def _candle(series: Series, index: int, shown: Shown, state: CandleState, reason: CandleReason, now: int) -> Candle:
+    frame = series.frames[index]
+    fills = _fills(series, index, shown.window.start)
+    return candle_of(series.origin, frame.timeframe, shown, fills, state, reason, now)
+
+
+def _fills(series: Series, index: int, start: int) -> int:
+    answers = _answers_in(series, index, start)
+    if index < series.config.base or not series.history.vendor:
+        return answers
+    return answers + int(series.history.vendor.between(start, start + series.frames[index].timeframe.us)["seen"].sum())
+
+
+def _answers_in(series: Series, index: int, start: int) -> int:
+    end = start + series.frames[index].timeframe.us
+    if index == series.config.base and (series.first is None or end <= series.first):
+        return 0  # a minute before first sight has no gap to be filled: its candle is the vendor's row and no more
+    return series.history.results.fills(start, end)

@@ -1,0 +1,135 @@
+"""PURE. The binary shape of state records: a version byte, then Avro; a value of another version is refused."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import fastavro
+
+VERSION = b"\x02"
+
+
+def _record(name: str, **types: Any) -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": [{"name": n, "type": t} for n, t in types.items()]}
+
+
+_I128 = {"type": "fixed", "name": "I128", "size": 16}
+KEY = ("event", "venue", "epoch", "sequence")
+_WINDOW = _record(
+    "Window",
+    start="long",
+    **{f"open_{k}": "long" for k in KEY},
+    open="double",
+    high="double",
+    low="double",
+    **{f"close_{k}": "long" for k in KEY},
+    close="double",
+    size_n=_I128,
+    buy_n="I128",
+    notional_n="I128",
+    trades="long",
+    updates="long",
+    late="long",
+    fingerprint="long",
+    offset="long",
+    published="long",
+)
+_NULLABLE = ["null", "long"]
+_GAP = _record(
+    "Told", start="long", cause="string", end=_NULLABLE, missing=_NULLABLE, state="string", why_not="string", derived="boolean"
+)
+_LOSS = _record("Loss", start="long", end="long", cause="string", known_to="long", missing=_NULLABLE, detail="string")
+_RESULT = _record(
+    "Answer",
+    cause="string",
+    since="long",
+    outcome="string",
+    start="long",
+    end="long",
+    reason="string",
+    retry_at=_NULLABLE,
+    candles="boolean",
+)
+_RANGE = _record("Range", start="long", end="long")
+_FRAME = _record("OpenFrame", timeframe="string", windows={"type": "array", "items": "Window"})
+HOT = fastavro.parse_schema(
+    [
+        _WINDOW,
+        _record(
+            "Hot",
+            partition="int",
+            source="string",
+            symbol="string",
+            price="string",
+            run="long",
+            first=_NULLABLE,
+            good_from=_NULLABLE,
+            taken="long",
+            mark="long",
+            watermark="long",
+            floor="long",
+            ended="boolean",
+            left=_NULLABLE,
+            answers={"type": "array", "items": _RESULT},
+            bootstraps={"type": "array", "items": _RANGE},
+            told={"type": "array", "items": _GAP},
+            frames={"type": "array", "items": _FRAME},
+        ),
+    ]
+)
+CHUNK = fastavro.parse_schema(
+    [_WINDOW, _record("Chunk", partition="int", timeframe="string", windows={"type": "array", "items": "Window"})]
+)
+_SERVED = _record("Served", symbol="string", kind="string", good_from=_NULLABLE)
+FEED = fastavro.parse_schema(
+    _record(
+        "Feed",
+        partition="int",
+        epoch="long",
+        replay="boolean",
+        finished="boolean",
+        state="string",
+        clock="long",
+        good_from=_NULLABLE,
+        good_until=_NULLABLE,
+        ids="string",
+        offset="long",
+        losses={"type": "array", "items": _LOSS},
+        symbol_losses={"type": "map", "values": {"type": "array", "items": "Loss"}},
+        served={"type": "array", "items": _SERVED},
+        left={"type": "array", "items": _record("Left", symbol="string", kind="string", moment="long")},
+    )
+)
+LOSS_FIELDS = tuple(f["name"] for f in _LOSS["fields"])
+DAY = fastavro.parse_schema(_record("Day", partition="int", rows="bytes"))
+
+
+class SnapshotError(ValueError):
+    """State of a version or shape that this program does not read."""
+
+
+def write(schema: Any, values: dict[str, Any]) -> bytes:
+    """Return values in the shape of `schema`."""
+    out = io.BytesIO()
+    out.write(VERSION)
+    fastavro.schemaless_writer(out, schema, values)
+    return out.getvalue()
+
+
+def read(schema: Any, data: bytes) -> dict[str, Any]:
+    """Return what `write` was given.
+
+    Raises:
+        SnapshotError: the bytes are of another version or shape.
+    """
+    if data[:1] != VERSION:
+        raise SnapshotError(
+            f"state of version {data[:1].hex() or 'none'}, not {VERSION.hex()}: reset the processor's group and state"
+        )
+    try:
+        values = fastavro.schemaless_reader(io.BytesIO(data[1:]), schema, None)
+    except Exception as error:
+        raise SnapshotError(f"state cannot be read: {error}") from error
+    assert isinstance(values, dict)
+    return values

@@ -1,0 +1,135 @@
+"""Series that end: symbols that are no longer named (rule 15), and a replay's run that a newer one follows (rule 22)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.records import Gap, Trade
+from tests.support.core import Driven, at
+
+
+def left(core: Driven) -> Gap:
+    return next(g for g in reversed(core.gaps) if g.cause == "unsubscribed")
+
+
+def test_rule_15_a_symbol_no_longer_named_ends_its_series_with_an_open_gap():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10", 5)
+    core.status("00:40", symbols=())
+    candle = core.latest()["00:00"]
+    assert (candle.trade_count, candle.coverage, candle.gap_cause) == (1, pytest.approx(40 / 60), "unsubscribed")
+    gap = left(core)
+    assert (gap.from_time, gap.to_time, gap.state, gap.fillable) == (at("00:40"), None, "open", False)
+    assert core.partition.series == {}
+    core.status("20:00", symbols=())
+    assert left(core) == gap  # nothing more is said of it
+
+
+def test_rule_15_a_symbol_named_again_begins_anew_and_its_last_gap_ends_there():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10", 5)
+    core.status("00:40", symbols=())
+    core.status("07:30", symbol_good_from="07:20")
+    gap = left(core)
+    assert (gap.from_time, gap.to_time, gap.state) == (at("00:40"), at("07:00"), "closed")
+    core.traded("07:40", 6)
+    core.status("09:02", symbol_good_from="07:20")
+    assert core.gaps_now()[-3:] == [
+        ("00:40", "07:00", "unsubscribed"),
+        ("07:00", "07:20", "partial_start"),
+        ("08:00", None, "no_trades"),
+    ]
+
+
+def test_rule_15_an_outage_ends_where_the_symbol_is_left():
+    core = Driven()
+    core.status("00:00")
+    core.status("00:20", "down", good_until="00:10")
+    core.status("00:40", "down", good_until="00:10", symbols=())
+    assert ("00:10", "00:40", "feed_down") in core.gaps_now()
+    assert ("00:40", None, "unsubscribed") in core.gaps_now()
+
+
+def test_rule_15_other_symbols_go_on():
+    core = Driven()
+    core.status("00:00", symbols=("X", "Y"))
+    core.trades(core.trade("00:10"), core.trade("00:10", symbol="Y"))
+    core.status("00:30", symbols=("Y",))
+    core.status("01:02", symbols=("Y",))
+    assert set(core.partition.series) == {"sim:Y"}
+    assert {(c.symbol, c.coverage) for c in core.candles if c.timeframe == "1m"} == {("X", 0.5), ("Y", 1.0)}
+
+
+def test_law_8_a_symbol_left_and_named_again_between_two_snapshots_keeps_its_new_state():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10", 5)
+    core.status("01:02")
+    core.snapshot()
+    core.status("01:40", symbols=())
+    core.status("07:30", symbol_good_from="07:20")
+    core.traded("07:40", 6)
+    core.snapshot()
+    core.crash()
+    core.traded("07:50", 7)
+    core.status("08:02", symbol_good_from="07:20")
+    assert core.latest()["07:00"].trade_count == 2
+    assert [key for key in core.state if key.startswith(b"s|")] == [b"s|sim:X|0"]
+
+
+def run_of(core: Driven, epoch: int, *trades: Trade) -> list[Trade]:
+    return [replace(t, epoch=epoch, replay=True) for t in trades]
+
+
+def told(core: Driven, time: str, epoch: int, state: str = "live", trades: int = 0) -> None:
+    core.status(
+        time, state, good_from="00:00", good_until=time, epoch=epoch, replay=True, symbols=("X",), trades_offset=trades
+    )  # fmt: skip
+
+
+def test_law_1_two_recordings_read_before_their_statuses_lose_nothing():
+    core = Driven()
+    first = run_of(core, 1, core.trade("00:10", 5), core.trade("00:20", 6), core.trade("01:10", 6))
+    second = run_of(core, 2, core.trade("10:10", 7), core.trade("10:20", 8), core.trade("10:30", 8))
+    core.trades(*first, *second)
+    told(core, "00:00", 1)
+    told(core, "01:30", 1, "finished", trades=3)
+    told(core, "10:00", 2, trades=3)
+    told(core, "11:00", 2, "finished", trades=6)
+    assert {s: c.trade_count for s, c in core.latest().items()} == {"00:00": 2, "01:00": 1, "10:00": 3}
+    assert core.late == []
+
+
+def test_law_7_a_run_that_was_killed_is_told_as_far_as_it_came():
+    core = Driven()
+    first = run_of(core, 1, core.trade("00:10", 5), core.trade("00:20", 6))
+    second = run_of(core, 2, core.trade("05:10", 7))
+    told(core, "00:00", 1)
+    core.trades(*first, *second)
+    told(core, "05:00", 2, trades=2)
+    told(core, "06:00", 2, "finished", trades=3)
+    assert {s: c.trade_count for s, c in core.latest().items()} == {"00:00": 2, "05:00": 1}
+
+
+def test_law_8_state_of_a_killed_run_never_counts_towards_the_next():
+    core = Driven()
+    first = run_of(core, 1, *(core.trade(f"{m:02d}:10", 5) for m in range(6)))
+    told(core, "00:00", 1)
+    core.trades(*first)
+    told(core, "05:30", 1, trades=6)
+    core.snapshot()
+    again = run_of(core, 2, *(core.trade(f"{m:02d}:10", 5) for m in range(6)))
+    told(core, "00:00", 2, trades=6)
+    core.trades(*again[:2])
+    core.crash()
+    core.trades(*again[2:])
+    told(core, "06:00", 2, "finished", trades=12)
+    assert {s: c.trade_count for s, c in core.latest().items()} == {f"{m:02d}:00": 1 for m in range(6)}
+    assert core.latest("5m")["00:00"].trade_count == 5
+    core.snapshot()
+    core.snapshot()
+    assert [key for key in core.state if key[:1] in b"sc"] == []
