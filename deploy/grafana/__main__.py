@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.grafana.colours import Json
 from deploy.grafana.feeds import feeds
 from deploy.grafana.market import market, past
-from deploy.grafana.panels import Json
 from deploy.grafana.pipeline import pipeline
 from deploy.grafana.quality import quality
 from deploy.grafana.retention import retention

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import (
-    FEED_STATES,
-    GREEN,
-    RED,
-    Json,
-    cql,
-    dashboard,
-    graph,
-    of_field,
-    panel,
-    promql,
-    steps,
-    table,
-    variable,
-)
+from deploy.grafana.colours import FEED_STATES, GREEN, RED, Json, steps
+from deploy.grafana.panels import dashboard, graph, of_field, panel, promql, table, timeline, variable
 
 _SOURCE = variable("source", "SELECT source FROM feed_status WHERE grp = 'all'")
 
@@ -32,17 +19,14 @@ def feeds() -> Json:
             hidden=["grp"],
             overrides=[of_field("state", mappings=[FEED_STATES], custom__cellOptions={"type": "color-text"})],
         ),
-        panel(
-            "state-timeline",
+        timeline(
             "$source",
-            cql(
-                """SELECT source, since, state FROM feed_status_log WHERE source = '${source}'
-                AND since >= $__timeFrom - 7d AND since <= $__timeTo ORDER BY since ASC"""
-            ),
+            """SELECT source, since, state FROM feed_status_log WHERE source = '${source}'
+            AND since >= $__timeFrom - 7d AND since <= $__timeTo ORDER BY since ASC""",
             (0, 6, 24, 5),
             "One row a change. It begins seven days before the range, so that a state that lasts is there at its left edge.",
-            options={"mergeValues": True, "showValue": "auto", "rowHeight": 0.9, "legend": {"showLegend": False}},
-            defaults={"mappings": [FEED_STATES], "custom": {"fillOpacity": 80, "lineWidth": 0}},
+            name="source",
+            mappings=FEED_STATES,
         ),
         table(
             "changes of $source",

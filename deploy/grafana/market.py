@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
+from deploy.grafana.colours import COVERAGE, FEED_STATES, GAP_CAUSES, ORANGE, Json
 from deploy.grafana.panels import (
-    COVERAGE,
     COVERED,
-    FEED_STATES,
-    ORANGE,
     SERIES,
     TIMEFRAME,
-    Json,
     annotation,
     choice,
     cql,
@@ -18,6 +15,7 @@ from deploy.grafana.panels import (
     of_field,
     panel,
     table,
+    timeline,
     variable,
 )
 
@@ -70,10 +68,11 @@ def past() -> Json:
     panels = [
         _candles(_RANGE, width=24),
         _coverage(_RANGE, width=24),
+        gap_timeline((0, 17, 24, 4)),
         table(
             "candles",
             f"SELECT series, {shown} FROM candles_${{timeframe}} WHERE series = '${{series}}' AND {_RANGE} LIMIT 1000",
-            (0, 17, 24, 10),
+            (0, 21, 24, 10),
             "The newest 1000 candles of the range with what is known of them.",
             hidden=["series"],
             overrides=[COVERED],
@@ -82,7 +81,7 @@ def past() -> Json:
             "as published",
             f"""SELECT series, start, version, state, reason, updated_at, open, high, low, close, volume, coverage
             FROM candle_versions WHERE series = '${{series}}' AND timeframe = '${{timeframe}}' AND {_RANGE} LIMIT 1000""",
-            (0, 27, 24, 10),
+            (0, 31, 24, 10),
             "Every closed version of each candle and when it became known: what a look at that moment showed.",
             hidden=["series"],
             overrides=[COVERED],
@@ -96,6 +95,19 @@ def past() -> Json:
         variables=[SERIES, TIMEFRAME],
         annotations=[annotation("gaps", f"{_GAPS} AND start <= $__timeTo ORDER BY start DESC LIMIT 500", ORANGE)],
         refresh="",
+    )
+
+
+def gap_timeline(at: tuple[int, int, int, int]) -> Json:
+    """Return the strip of a series' gaps, by cause."""
+    return timeline(
+        "gaps",
+        """SELECT series, start, end, cause FROM gaps WHERE series = '${series}' AND start <= $__timeTo
+        ORDER BY start DESC LIMIT 500""",
+        at,
+        "The newest 500 that began before the end of the range. Grey is silence, all else a loss.",
+        name="series",
+        mappings=GAP_CAUSES,
     )
 
 

@@ -16,11 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Json = dict[str, Any]
+from deploy.grafana.colours import COVERAGE, Json
 
 CASSANDRA: Json = {"type": "hadesarchitect-cassandra-datasource", "uid": "cassandra"}
 PROMETHEUS: Json = {"type": "prometheus", "uid": "prometheus"}
-RED, ORANGE, GREEN, BLUE, GREY = "red", "orange", "green", "blue", "#808080"
 
 
 def cql(statement: str) -> Json:
@@ -109,6 +108,29 @@ def table(
     return panel("table", title, cql(statement), at, doc, options=options, overrides=overrides, transformations=steps, **more)
 
 
+def timeline(title: str, statement: str, at: tuple[int, int, int, int], doc: str, *, name: str, mappings: Json) -> Json:
+    """Return a strip of states: one time column and a text, or two time columns, from and to, and a text.
+
+    Args:
+        title: as people read it.
+        statement: its first column, `name`, would be drawn as a state of its own and is left out.
+        at: x, y, width, height.
+        doc: behind the "i".
+        name: of the first column.
+        mappings: colours of the texts.
+    """
+    return panel(
+        "state-timeline",
+        title,
+        cql(statement),
+        at,
+        doc,
+        options={"mergeValues": False, "showValue": "auto", "rowHeight": 0.9, "legend": {"showLegend": False}},
+        defaults={"mappings": [mappings], "custom": {"fillOpacity": 80, "lineWidth": 0}},
+        transformations=[{"id": "organize", "options": {"excludeByName": {name: True}}}],
+    )
+
+
 def of_field(name: str, **properties: Any) -> Json:
     """Return an override of one field: dots in a property's name are written as __."""
     return {
@@ -117,34 +139,7 @@ def of_field(name: str, **properties: Any) -> Json:
     }
 
 
-def steps(*colours: tuple[float | None, str]) -> Json:
-    """Return thresholds: from each number on its colour; None = from the beginning."""
-    return {"mode": "absolute", "steps": [{"value": value, "color": colour} for value, colour in colours]}
-
-
-COVERAGE = steps((None, RED), (0.5, ORANGE), (1, GREEN))
-"""A candle is whole only at exactly 1: a loss of no duration still lowers it by a millionth."""
 COVERED = of_field("coverage", unit="percentunit", decimals=2, thresholds=COVERAGE, custom__cellOptions={"type": "color-text"})
-
-
-def value_colours(colours: Mapping[str, str]) -> Json:
-    """Return a mapping of texts to colours."""
-    return {"type": "value", "options": {text: {"color": colour, "index": n} for n, (text, colour) in enumerate(colours.items())}}
-
-
-FEED_STATES = value_colours(
-    {
-        "live": GREEN,
-        "market_closed": GREY,
-        "finished": GREY,
-        "connecting": BLUE,
-        "stopping": BLUE,
-        "stale": ORANGE,
-        "refused": RED,
-        "down": RED,
-        "producer_down": RED,
-    }
-)
 
 
 def variable(name: str, statement: str, *, regex: str = "", value: str = "", hide: bool = False, label: str = "") -> Json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import GREEN, RED, Json, dashboard, graph, panel, promql, steps
+from deploy.grafana.colours import GREEN, RED, Json, steps
+from deploy.grafana.panels import dashboard, graph, panel, promql
 
 
 def _quantile(q: float, metric: str) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import COVERED, SERIES, TIMEFRAME, Json, cql, dashboard, graph, of_field, panel, promql, table
+from deploy.grafana.colours import Json
+from deploy.grafana.market import gap_timeline
+from deploy.grafana.panels import COVERED, SERIES, TIMEFRAME, cql, dashboard, graph, of_field, panel, promql, table
 
 _RANGE = "start >= $__timeFrom AND start <= $__timeTo"
 _GAPS = (
@@ -123,6 +125,7 @@ def quality() -> Json:
             overrides=[COVERED, of_field("provenance", custom__width=100)],
             transformations=[_NOT_FROM_TRADES],
         ),
+        gap_timeline((0, 51, 24, 4)),
     ]
     return dashboard(
         "quality",

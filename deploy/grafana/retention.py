@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import Json, dashboard, of_field, table, variable
+from deploy.grafana.colours import Json
+from deploy.grafana.panels import dashboard, of_field, table, variable
 
 _OURS = "keyspace_name = '${keyspace}'"
 
