@@ -16,11 +16,12 @@ import structlog
 from faust.types import TP
 
 from processor import changelog, telemetry
+from processor.core.partition import Partition
 from processor.driver import BatchConsumer
 from processor.engine import Engine
 from processor.flushing import Flusher
 from processor.group import make_app
-from processor.intake import Intake
+from processor.intake import Intake, releases
 from processor.ownership import Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse
@@ -101,9 +102,9 @@ class Processor:
         """Ends the reading of state for an assignment that is no longer the one."""
         self._parted = -1
         """Generation of the group whose partitions were last given up."""
-        inputs = [t.name(settings.topic_prefix) for t in topics.INPUTS]
-        self.app = make_app(settings, inputs, partitions, url)
-        self._connect(inputs)
+        self._datasets = {t.name(settings.topic_prefix): t.dataset for t in topics.INPUTS}
+        self.app = make_app(settings, list(self._datasets), partitions, url)
+        self._connect(list(self._datasets))
 
     def _connect(self, inputs: Sequence[str]) -> None:
         app = self.app
@@ -213,8 +214,9 @@ class Processor:
                 batch, tp = event.value, event.message.tp
                 partition = self._engine.partitions.get(tp.partition)
                 if partition is not None and await consumer.check(tp, batch):
-                    consumer.taken(tp, batch[-1].offset + 1)
-                    urgent = tp.topic == self._status_topic or bool(partition.waiting)
+                    following = batch[-1].offset + 1
+                    consumer.taken(tp, following)
+                    urgent = tp.topic == self._status_topic or self._releases(partition, tp.topic, following)
                     self._intake.put(tp.topic, tp.partition, batch, time.monotonic(), urgent=urgent)
                     if self._intake.full:
                         turns = TURNS
@@ -229,6 +231,10 @@ class Processor:
                 log.exception("batch.failed")
                 await self.app.crash(error)
                 raise
+
+    def _releases(self, partition: Partition, topic: str, following: int) -> bool:
+        dataset = self._datasets[topic]
+        return releases((s for _, s in partition.waiting), dataset, partition.positions[dataset], following)
 
     async def _flush(self) -> None:
         await self._flusher.run(self.app.crash, lambda: self.app.should_stop)

@@ -18,7 +18,7 @@ from faust.types import TP
 from processor import telemetry
 from processor.beside import Beside
 from processor.engine import Engine, Outgoing, Send
-from processor.intake import Intake
+from processor.intake import HOLD_MOST_S, HOLD_S, Intake
 from processor.ownership import LostError, Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse
@@ -169,6 +169,7 @@ class Flusher:
             if not with_state and "state" not in self._beside and self._ownership.ageing():
                 self._beside.start("state", self._renew())
             await self._write(live, with_state=with_state)
+            self._intake.hold_s = min(HOLD_S * self._pulse.stretch, HOLD_MOST_S)
             telemetry.LIVE_STRETCH.set(self._pulse.stretch)
 
     async def _write(self, live: set[int], *, with_state: bool) -> None:

@@ -78,7 +78,7 @@ def run(space: Space, folder: Path, *, rate: int, symbols: int, seconds: float) 
                 feeder.terminate()
                 feeder.wait(30)
     finally:
-        worker.stop()
+        worker.stop(limit_s=90)
     until = began + round(seconds * SECOND) - SECOND  # what came in the last second may not have been told yet
     steps = _live_steps(_sent(space, began, until), seen.live)
     finals = [at - (c.end + LATENESS_US) for at, c in seen.final if began <= c.end + LATENESS_US < until]

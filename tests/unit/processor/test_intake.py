@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from processor.intake import FULL, HOLD_S, Intake
+from processor.intake import FULL, HOLD_S, Intake, releases
+from schemas.records import FeedStatus
 
 
 def batch(*offsets):
@@ -75,3 +76,13 @@ def test_a_large_batch_is_handed_on_as_it_came(intake):
     intake.put("trades", 0, large, 0.0, urgent=False)
     ((_, taken),) = intake.take()
     assert taken is large
+
+
+def test_the_last_records_that_a_status_waits_for_are_urgent():
+    waiting = [FeedStatus("sim", "live", trades_offset=100, quotes_offset=7)]
+    assert releases(waiting, "trades", reached=90, following=100)
+    assert releases(waiting, "trades", reached=90, following=130)
+    assert not releases(waiting, "trades", reached=90, following=99), "more are to come"
+    assert not releases(waiting, "trades", reached=100, following=110), "it does not wait for these"
+    assert releases(waiting, "quotes", reached=6, following=7)
+    assert not releases([], "trades", reached=90, following=100)
