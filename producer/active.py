@@ -28,6 +28,7 @@ from producer.providers import Provider
 from producer.publisher import Publisher
 from producer.quiet import Quiet
 from producer.roster import Roster
+from producer.scrub import scrubber
 from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
@@ -91,6 +92,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.schema_ids[FeedStatus])),
         roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
+        without=scrubber(provider.secrets),
         chores=[] if history is None else [_fetched(history, intake, inbox)],
     )
     _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=provider.where)

@@ -16,7 +16,7 @@ from producer.link import Link
 from producer.liveness import Liveness
 from producer.providers import Provider
 from producer.quiet import Quiet
-from producer.scrub import scrub
+from producer.scrub import scrubber
 from producer.sources.protocol import Source, VenueError
 from schemas.records import Quote, Trade
 from schemas.timeframes import HOUR, MINUTE
@@ -47,11 +47,9 @@ def check_provider(provider: Provider, listen_s: float) -> Iterator[Finding]:
         provider: as its settings made it.
         listen_s: how long to wait for records of every symbol.
     """
+    without = scrubber(provider.secrets)
     for finding in chain(_Feed(provider).findings(listen_s), _history(provider)):
-        detail = finding.detail
-        for secret in provider.secrets:
-            detail = scrub(detail, secret)
-        yield replace(finding, detail=detail)
+        yield replace(finding, detail=without(finding.detail))
 
 
 class _Feed:

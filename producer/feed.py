@@ -52,6 +52,7 @@ class FeedLoop:
         guard: Guard,
         roster: Roster | None,
         stop: Event,
+        without: Callable[[str], str],
         chores: Sequence[Chore] = (),
     ) -> None:
         self._source = source
@@ -67,6 +68,7 @@ class FeedLoop:
         self._guard = guard
         self._roster = roster
         self._stop = stop
+        self._without = without
         self._chores = chores
         self._good_s = 0.0
         self._is_silent = False  # stale although frames come: then only a record proves that it delivers
@@ -184,15 +186,15 @@ class FeedLoop:
         state: FeedState = "refused" if item.http_status in (401, 403) else "down"
         if item.kind == "failed":
             self._counts.connects["refused" if state == "refused" else "failed"] += 1
-        # Scrubbed by the connection.
-        _log.warning("connection.lost", source=self._source.name, reason=item.detail, wait_s=round(wait_s, 2))
+        reason = self._without(item.detail)
+        _log.warning("connection.lost", source=self._source.name, reason=reason, wait_s=round(wait_s, 2))
         if self._feed.state == "stale" and state == "down":
-            self._feed.reason = item.detail  # it stays stale until a frame comes: one outage, one cause
+            self._feed.reason = reason  # it stays stale until a frame comes: one outage, one cause
         else:
             until = item.good_until_us
             if until is None:
                 until = good_until_at_close(item.receive_us, self._last_text_us, self._newest_event_us)
-            self._turn(state, until, item.detail)
+            self._turn(state, until, reason)
 
     def _turn(self, state: FeedState, until_us: int, reason: str) -> None:
         if self._feed.bad(state, until_us, self._inbox.now_us(), reason):

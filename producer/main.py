@@ -12,6 +12,7 @@ from time import monotonic
 
 import structlog
 
+from producer import logs
 from producer.active import serve_source
 from producer.lease import Lease
 from producer.pace import Rate
@@ -32,6 +33,7 @@ def run_provider(settings: Settings, name: str) -> None:
         FatalError: Kafka or the registry cannot be used, or another process has taken over.
     """
     provider = module_of(name).build(settings)
+    logs.configure(provider.secrets)
     source = provider.source.name
     stop, counts = Event(), Counts()
     counts.is_active = False
