@@ -9,7 +9,6 @@ import structlog
 
 from producer.scrub import scrubber
 
-
 _OURS = ("event", "level", "timestamp")  # written by us: a key that is a common word must not spoil them
 
 
