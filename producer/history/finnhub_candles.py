@@ -67,18 +67,15 @@ def page_of(candles: Sequence[VendorCandle], question: Question, now_us: int) ->
     """Return what a reply to `question` says.
 
     A longer request than the provider likes is cut, silently, and keeps its newest part: what is older than the first candle is
-    asked again. ``cursor`` marks that second question: an empty reply to it ends the paging, for the provider is answering.
+    asked again. That reply holds the candles known already, for it looks around too, and so tells whether there is anything
+    older; an empty one is "no data" coming and going.
     """
     known = [candle for candle in candles if candle.start < question.end]
-    is_older = question.cursor == "older"
     if not known:
-        if is_older:
-            return Page()
-        # Only later ones: the provider answers for this symbol, and has no trade here. Nothing at all: it may not have data.
-        missing = "" if candles else "the provider has no data of that time"
-        return Page(doubt="no data", missing=missing)
-    first = known[0].start
-    rest = replace(question, end=first // BASE_US * BASE_US, cursor="older") if first > question.start else None
+        # Only later ones: the provider answers for this time and symbol, and there was no trade. None at all: it may be wrong.
+        return Page() if candles else Page(doubt="no data", missing="the provider has no data of that time")
+    first = known[0].start // BASE_US * BASE_US
+    rest = replace(question, end=first) if first > question.start else None
     doubt = ""
     if question.gap is not None and candles[-1].start < question.end - BASE_US and question.end > now_us - RECENT_US:
         doubt = "the newest window is missing"
