@@ -23,7 +23,7 @@ def _no_settings_from_outside():
     """What a developer has set for a stack of their own must not leak into tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
-            if name.startswith(("CANDLEWICK_", "FINNHUB_", "IG_")) and name != "CANDLEWICK_ARTIFACTS":
+            if name.startswith(("CANDLEWICK_", "FINNHUB_", "IG_", "COINBASE_", "CCXT_")) and name != "CANDLEWICK_ARTIFACTS":
                 patch.delenv(name)
         yield
 

@@ -80,6 +80,12 @@ def sent(venue):
     )
 
 
+def a_day_of(space, symbol):
+    """Return the results that a bootstrap of a symbol ended with, once they cover a day but for its seam."""
+    results = [r for r in history(space, SOURCE) if r.record == "result" and r.symbol == symbol]
+    return results if sum(r.end - r.start for r in results) >= 23 * 3600 * 1_000_000 else None
+
+
 def test_everything_streamed_is_published_and_an_outage_is_told(space, venue, producer):
     service = producer()
     wait_for_state(space, "live", service)
@@ -109,13 +115,15 @@ def test_everything_streamed_is_published_and_an_outage_is_told(space, venue, pr
     assert all(down[0].good_until <= e["t"] * 1000 + 1000 and e["t"] * 1000 < max(first) for e in lost)
 
 
-def test_exchange_without_a_stream_is_asked_and_unknown_symbols_are_refused(space, venue, producer):
+def test_exchange_without_a_stream_is_asked_and_the_day_before_loaded_as_candles(space, venue, producer):
     venue.fault("rest", status=503, seconds=60)
-    service = producer({**NO_STREAM, **KEYS}, CCXT_SYMBOLS="BTC/USD,NO/PE")
+    service = producer({**NO_STREAM, **KEYS}, CCXT_SYMBOLS="BTC/USD,NO/PE", CANDLEWICK_BOOTSTRAP_DAYS="1")
     wait_until(lambda: "connection.lost" in service.tail(100), 20, "a failure", [service])
     venue.fault("rest", seconds=0)
     wait_for_state(space, "live", service)
     wait_until(lambda: count(space, TRADES) > 60, 20, "some trades", [service])
+    results = wait_until(lambda: a_day_of(space, "BTC/USD"), 60, "the day before", [service])
+    assert {r.outcome for r in results} == {"complete"}
     venue.fault("pause", seconds=60)
     newest = max(e["trade_id"] for e in venue.ledger() if e["symbol"] == "BTC-USD")
     wait_until(lambda: str(newest) in {t.trade_id for t in trades(space, SOURCE)}, 20, "the newest trade", [service])
@@ -123,40 +131,10 @@ def test_exchange_without_a_stream_is_asked_and_unknown_symbols_are_refused(spac
     numbers = [int(t.trade_id) for t in trades(space, SOURCE)]
     assert len(numbers) == len(set(numbers)), "a page's repeat was published"
     assert sorted(numbers) == list(range(min(numbers), newest + 1))
+    starts = [r.start for r in history(space, SOURCE) if r.record == "candle"]
+    assert len(starts) == len(set(starts)) > 1000
+    assert {r.outcome for r in history(space, SOURCE) if r.symbol == "NO/PE"} <= {"refused"}
     refused = {loss.symbol for series in statuses(space, SOURCE).values() for s in series for loss in s.losses}
     assert refused == {"NO/PE"}
     told = service.tail(10_000) + repr(statuses(space, SOURCE)) + repr(dead_letters(space, SOURCE))
     assert not any(key in told for key in KEYS.values())
-
-
-def test_days_before_are_loaded_as_candles(space, venue, producer):
-    service = producer(CCXT_SYMBOLS="BTC/USD", CANDLEWICK_BOOTSTRAP_DAYS="1")
-
-    def loaded():
-        results = [r for r in history(space, SOURCE) if r.record == "result"]
-        return results if sum(r.end - r.start for r in results) >= 23 * 3600 * 1_000_000 else None
-
-    results = wait_until(loaded, 40, "a day", [service])
-    assert service.stop() == 0
-    assert {r.outcome for r in results} == {"complete"}
-    candles = [r for r in history(space, SOURCE) if r.record == "candle"]
-    assert len(candles) > 1000
-    assert len({c.start for c in candles}) == len(candles)
-
-
-@pytest.mark.parametrize(
-    "settings", [{"CCXT_EXCHANGE": ""}, {"CCXT_EXCHANGE": "no-such-place"}, {"CCXT_SYMBOLS": ""}, {"CCXT_OPTIONS": "[]"}]
-)
-def test_wrong_settings_end_it_with_status_two_and_one_line(tmp_path, settings):
-    pytest.importorskip("ccxt", reason="the extra ccxt is not installed")
-    good = {
-        "CCXT_EXCHANGE": "kraken",
-        "CCXT_SYMBOLS": "BTC/USD",
-        "CANDLEWICK_KAFKA": "127.0.0.1:1",
-        "CANDLEWICK_REGISTRY": "http://127.0.0.1:1",
-    }
-    service = Service("producer", {**good, **settings}, tmp_path, "ccxt").start()
-    wait_until(lambda: not service.running, 20, "its end")
-    assert service.stop() == 2
-    (line,) = service.log.read_text().splitlines()
-    assert json.loads(line)["event"] == "settings.refused"

@@ -1,6 +1,5 @@
 """The Coinbase producer against the simulated venue and real Kafka: every id is published or told as missing."""
 
-import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -120,37 +119,22 @@ def is_whole(space, venue, product):
     return came == Counter(range(min(came), max(made) + 1))
 
 
-def outages(space, partition):
-    """Return the [from, to) of each outage that the statuses of a partition tell, whoever wrote them."""
-    found, begun, last = [], None, None
-    for status in statuses(space, "coinbase", partition).get(partition, []):
-        if last is not None and status.epoch != last.epoch and begun is None:
-            begun = last.good_until
-        elif status.state in ("down", "stale") and begun is None:
-            begun = status.good_until
-        if status.state == "live" and begun is not None:
-            found.append((begun, status.good_from))
-            begun = None
-        last = status
-    return found
-
-
-def gap_of(space, cause, state):
-    """Return BTC-USD's gap of a cause whose newest version has a state, if there is one."""
+def newest_gaps(space):
+    """Return the newest version of every gap that holds time."""
     newest = {}
     for gap in gaps(space, "coinbase"):
-        if gap.symbol == "BTC-USD" and gap.cause == cause and gap.version >= newest.get(gap.gap_id, gap).version:
+        if gap.version >= newest.get(gap.gap_id, gap).version:
             newest[gap.gap_id] = gap
-    return next((gap for gap in newest.values() if gap.state == state), None)
+    return [gap for gap in newest.values() if gap.to_time != gap.from_time]
 
 
-def trades_in_candles(space, product):
-    """Return the sum of trades over the newest versions of the product's 1m candles, open ones included."""
+def newest_candles(space, product):
+    """Return the newest versions of the product's 1m candles, open ones included."""
     newest = {}
     for candle in candles(space, "1m"):
         if candle.symbol == product and candle.version >= newest.get(candle.start, candle).version:
             newest[candle.start] = candle
-    return sum(candle.trade_count for candle in newest.values())
+    return list(newest.values())
 
 
 def test_every_id_is_published_or_told_as_missing_and_what_is_missing_is_fetched(space, venue, producer):
@@ -203,25 +187,41 @@ def test_every_id_is_published_or_told_as_missing_and_what_is_missing_is_fetched
     assert {s.ids for series in said(space).values() for s in series} == {"contiguous"}
 
 
-def test_seven_skipped_ids_are_found_fetched_in_the_candles_and_their_gap_is_filled(space, venue, producer, tmp_path):
-    """With the real processor: it makes the gap, the producer fetches, the gap is filled and no id is missing."""
+def test_skipped_ids_an_outage_and_a_kill_are_filled_to_the_last_trade(space, venue, producer, tmp_path):
+    """With the real processor: it makes the gaps, the producer fetches, the gaps are filled and no id is missing.
+
+    Trades between the last status and the kill are in Kafka though the gap begins before them: they must not come again.
+    Of a product without a trade in the hole, the venue's ids prove that it cost nothing: filled, with no record.
+    """
+    products = (*PRODUCTS, QUIET)
     processor = Service("processor", space.env, tmp_path).start()
     try:
-        service = producer()
+        service = producer(COINBASE_SYMBOLS=",".join(products))
         both = [service, processor]
+
+        def is_filled(cause, *wanted):
+            found = [gap for gap in newest_gaps(space) if gap.cause == cause]
+            return {gap.symbol for gap in found} >= set(wanted) and {gap.state for gap in found} == {"filled"}
+
         wait_for_state(space, "live", service)
         wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", both)
         venue.fault("skip", symbol="BTC-USD", count=7)
-        filled = wait_until(lambda: gap_of(space, "skipped_ids", "filled"), 60, "the gap to be filled", both)
-        fetched = [t for t in trades(space, "coinbase") if t.backfill and t.symbol == "BTC-USD"]
+        wait_until(lambda: is_filled("skipped_ids", "BTC-USD"), 60, "the skipped ids to be filled", both)
         skipped = sorted(e["trade_id"] for e in venue.ledger() if e["lost"] == "skipped")
+        fetched = [int(t.trade_id) for t in trades(space, "coinbase") if t.backfill and t.symbol == "BTC-USD"]
         assert len(skipped) == 7
-        assert set(skipped) <= {int(t.trade_id) for t in fetched}
-        assert filled.from_time <= min(t.event_time for t in fetched if int(t.trade_id) in skipped)
+        assert [number for number in fetched if number in skipped] == skipped
+        venue.fault("drop", seconds=1)
+        wait_until(lambda: is_filled("feed_down", *products), 60, "the outage to be filled", both)
+        service.kill()
+        service.start()
+        wait_until(lambda: is_filled("producer_down", *products), 60, "the kill to be filled", both)
         settle(space, venue, service)
-        assert is_whole(space, venue, "BTC-USD")
-        number = sum(t.symbol == "BTC-USD" for t in trades(space, "coinbase"))
-        wait_until(lambda: trades_in_candles(space, "BTC-USD") == number, 20, "every trade to be in a candle", both)
+        assert [product for product in PRODUCTS if not is_whole(space, venue, product)] == []
+        number = count(space, TRADES)
+        made = lambda: [candle for product in products for candle in newest_candles(space, product)]  # noqa: E731
+        wait_until(lambda: sum(candle.trade_count for candle in made()) == number, 20, "every trade to be in a candle", both)
+        assert {candle.coverage for candle in made()} == {1.0}
         assert service.stop() == 0
         assert processor.stop() == 0
     finally:
@@ -251,31 +251,6 @@ def test_unknown_product_is_refused_and_the_others_are_live(space, venue, produc
     assert served["BTC-USD"] is not None
 
 
-def test_outage_and_kill_are_filled_without_a_repeat(space, venue, producer):
-    """Trades between the last status and the kill are in Kafka though the gap begins before them: they must not come again.
-
-    Of a product without a trade in the hole, the venue's ids prove that it cost nothing: complete, with no record.
-    """
-    service = producer(COINBASE_SYMBOLS=",".join((*PRODUCTS, QUIET)))
-    wait_for_state(space, "live", service)
-    wait_until(lambda: count(space, TRADES) > 30, 20, "some trades", [service])
-    venue.fault("drop", seconds=1)
-    wait_for_state(space, "live", service, 2)
-    wait_until(lambda: count(space, TRADES) > 100, 20, "trades after the outage", [service])
-    service.kill()
-    service.start()
-    wait_for_state(space, "live", service, 3)
-    wait_until(lambda: count(space, TRADES) > 150, 20, "trades of the second run", [service])
-    holes = outages(space, 0)
-    assert len(holes) == 2
-    told = [a_gap("coinbase", product, "feed_down", *hole) for product in (*PRODUCTS, QUIET) for hole in holes]
-    tell(space, *told)
-    assert {answer_to(space, gap, service).outcome for gap in told} == {"complete"}
-    settle(space, venue, service)
-    assert service.stop() == 0
-    assert [product for product in PRODUCTS if not is_whole(space, venue, product)] == []
-
-
 def test_history_client_tells_what_kind_of_failure_it_met(venue):
     client = CoinbaseHistory(venue.ready["rest"], "coinbase", lambda _symbol, _since: frozenset())
     now_us = time.time_ns() // 1000
@@ -300,13 +275,3 @@ def test_history_client_tells_what_kind_of_failure_it_met(venue):
     client.close()
     with pytest.raises(UnavailableError):
         CoinbaseHistory("http://127.0.0.1:1", "coinbase", lambda _symbol, _since: frozenset()).ask(question, now_us)
-
-
-@pytest.mark.parametrize("settings", [{"COINBASE_SYMBOLS": ""}, {"COINBASE_URL": "ftp://x"}])
-def test_wrong_settings_end_it_with_status_two_and_one_line(tmp_path, settings):
-    good = {"COINBASE_SYMBOLS": "A", "CANDLEWICK_KAFKA": "127.0.0.1:1", "CANDLEWICK_REGISTRY": "http://127.0.0.1:1"}
-    service = Service("producer", {**good, **settings}, tmp_path, "coinbase").start()
-    wait_until(lambda: not service.running, 20, "its end")
-    assert service.stop() == 2
-    (line,) = service.log.read_text().splitlines()
-    assert json.loads(line)["event"] == "settings.refused"
