@@ -88,6 +88,8 @@ class Handover:
             return event
 
     def _tell_given_up(self) -> None:
+        if not self._given_up:
+            return
         now_us = self._now_us()
         self._events.extend(Overflow(epic, count, since, now_us) for epic, (count, since) in self._given_up.items())
         self._given_up.clear()
