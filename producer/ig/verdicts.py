@@ -31,7 +31,7 @@ def fate_of(status: int, code: str) -> Fate:
         return "busy"
     if "token-invalid" in code or "token-missing" in code:
         return "expired"
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and "security" in code) or "encryption" in code:
         return "refused"
     if status == 404:
         return "absent"

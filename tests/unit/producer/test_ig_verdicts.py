@@ -20,6 +20,8 @@ S = 1_000_000
         (429, "no errorCode", "busy"),
         (500, "system.error", "failed"),
         (400, "invalid.input", "failed"),
+        (400, "error.security.api-key-missing", "refused"),
+        (400, "error.public-api.failure.encryption.required", "refused"),
         (502, "no errorCode", "failed"),
     ],
 )
