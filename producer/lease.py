@@ -18,6 +18,12 @@ _log = structlog.get_logger()
 BEAT_S = 0.5  # a standby hears of a lease that was given back with its next heartbeat
 REACH_S = 20.0
 CLOSE_S = 5.0
+_REFUSALS = (
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
 
 
 class Lease:
@@ -30,6 +36,7 @@ class Lease:
         self._changed = Condition()
         self._closing = Event()
         self._failure: str | None = None
+        self._is_told = False
         self._proofs: dict[int, tuple[int, float]] = {}  # offset committed -> term and time of the asking
         self._asked = 0
         self._consumer = Consumer(
@@ -62,6 +69,10 @@ class Lease:
             raise FatalError(f"Kafka: {error.args[0].str()}") from error
         if known.error is not None:
             raise FatalError(f"the topic {self._topic} does not exist: run `candlewick topics apply` first")
+        if len(known.partitions) != 1:
+            raise FatalError(
+                f"the topic {self._topic} has {len(known.partitions)} partitions: with more than one, several were active"
+            )
         self._thread.start()
 
     def await_proof(self, timeout_s: float) -> bool:
@@ -101,7 +112,9 @@ class Lease:
         try:
             self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_lost, on_lost=self._on_lost)
             while not self._closing.is_set():
-                self._consumer.poll(PROVE_EVERY_S / 4)  # brings the callbacks; the topic has no records
+                message = self._consumer.poll(PROVE_EVERY_S / 4)  # brings the callbacks; the topic has no records
+                if message is not None and (error := message.error()) is not None:
+                    self._refuse_or_tell(error)
                 self._ask()
             self._consumer.close()
         except Exception as error:  # the loop ends the process with it
@@ -122,7 +135,7 @@ class Lease:
         try:
             self._consumer.commit(offsets=[TopicPartition(self._topic, 0, self._asked)], asynchronous=True)
         except KafkaException as error:
-            _log.warning("lease.went_unproved", source=self._source, reason=error.args[0].str())
+            self._refuse_or_tell(error.args[0])
 
     def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         for offset in offsets:
@@ -131,11 +144,20 @@ class Lease:
             if failure is not None and failure.code() == KafkaError.REBALANCE_IN_PROGRESS:
                 continue  # somebody joins or leaves; the next question is answered again
             if failure is not None:
-                _log.warning("lease.went_unproved", source=self._source, reason=failure.str())
+                self._refuse_or_tell(failure)
             elif asked is not None:
+                self._is_told = False
                 with self._changed:
                     self._tenure.proved(*asked)
                     self._changed.notify_all()
+
+    def _refuse_or_tell(self, error: KafkaError) -> None:
+        # A right that is missing does not come by waiting; anything else may pass, and is told once.
+        if error.code() in _REFUSALS:
+            self._failure = self._failure or error.str()
+        elif not self._is_told:
+            self._is_told = True
+            _log.warning("lease.went_unproved", source=self._source, reason=error.str())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if not partitions:

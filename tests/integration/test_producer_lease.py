@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import time
 from itertools import groupby, pairwise
 
 import pytest
 import requests
+from confluent_kafka.admin import NewTopic
 
+from deploy.cli import topics
+from producer.errors import FatalError
+from producer.lease import Lease
 from producer.tenure import SESSION_S
-from schemas.topics import TRADES
+from schemas.topics import LEASES, TRADES
 from tests.chaos.test_outages import Gate
 from tests.integration.test_producer_finnhub import Venue, in_ledger, published
 from tests.support.judge import gap_records, spans
@@ -233,9 +238,15 @@ def test_lease_that_was_lost_to_nobody_is_taken_up_again_without_new_epoch_lost_
     pair.active = None
 
 
-def test_missing_lease_topic_is_one_clear_line(space, tmp_path):
-    feed = {"FINNHUB_URL": "ws://127.0.0.1:1", "FINNHUB_TOKEN": "simulator", "FINNHUB_SYMBOLS": "A"}
-    service = Service("producer", {**space.env, **feed, "CANDLEWICK_TOPIC_PREFIX": "nobody"}, tmp_path, "finnhub").start()
-    wait_until(lambda: not service.running, 20, "its end")
-    assert service.stop() == 1
-    assert "nobody.leases.v1 does not exist" in service.tail(1)
+@pytest.mark.parametrize(
+    ("partitions", "said"),
+    [(0, "nobody.leases.v1 does not exist"), (2, ".leases.v1 has 2 partitions: with more than one, several were active")],
+)
+def test_lease_topic_that_cannot_serve_is_one_clear_line(stack, space, tmp_path, partitions, said):
+    prefix = f"{space.prefix}-wide" if partitions else "nobody"
+    topic = NewTopic(LEASES.name(prefix), num_partitions=2, replication_factor=1, config={})
+    if partitions:
+        topics.apply(stack.kafka, [topic])
+    with pytest.raises(FatalError, match=re.escape(said)):
+        Lease(space.kafka, prefix, "finnhub", {}).start()
+    topics.delete(stack.kafka, [topic.topic])
