@@ -50,7 +50,9 @@ class CcxtLink:
         self._barrier: bytes | None = None
         self._exchange: Any = None
         self._sockets: set[Any] = set()
-        self._is_up = False
+        self._is_open = self._is_up = False
+        self._why = "the link broke"  # stays only if something unforeseen is raised, which the thread then reports
+        self._status: int | None = None
         self._thread = Thread(target=self._run, name=f"ccxt-{number}", daemon=True)
 
     def start(self) -> None:
@@ -99,24 +101,24 @@ class CcxtLink:
             self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
+            self._inbox.put(self.number, "closed" if self._is_open else "failed", detail=self._why, http_status=self._status)
 
     async def _serve(self) -> None:
-        is_open, why, status = False, "asked to end", None
         try:
             self._exchange = self._make()
             await asyncio.wait_for(_first(self._exchange.load_markets(), self._stop.wait()), CONNECT_S)
             self._inbox.put(self.number, "opened")
-            is_open = True
+            self._is_open = True
             while not self._stop.is_set():
                 # Each time the symbols have been said, those are watched.
                 await _first(self._changed.wait(), self._stop.wait())
                 self._changed.clear()
                 await _first(self._watch(), self._changed.wait(), self._stop.wait())
+            self._why = "asked to end"
         except Exception as error:  # the library raises what its parsers meet, TypeError included: it is a peer, not our code
-            why = self._clean(f"{type(error).__name__}: {error}"[:300])
-            status = next((code for kind in type(error).__mro__ if (code := _STATUS.get(kind.__name__))), None)
+            self._why = self._clean(f"{type(error).__name__}: {error}"[:300])
+            self._status = next((code for kind in type(error).__mro__ if (code := _STATUS.get(kind.__name__))), None)
         await self._close()
-        self._inbox.put(self.number, "closed" if is_open else "failed", detail=why, http_status=status)
 
     async def _watch(self) -> None:
         markets, has = self._exchange.markets, self._exchange.has
@@ -206,6 +208,8 @@ async def _first(*works: Awaitable[Any]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            if task.cancelled():
+                raise ConnectionError("the library has given up")  # as it does with all that wait, when a connection ends
             task.result()
     finally:
         for task in tasks:
