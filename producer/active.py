@@ -74,6 +74,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         linger_ms=LINGER_MS,
         options=settings.kafka_options,
     )
+    counts.last_record_us = dict.fromkeys(source.symbols, 0)
     inbox = Inbox()
     intake = Intake(source, epoch, publisher, counts)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
@@ -115,8 +116,7 @@ def _roster(settings: Settings, provider: Provider, feed: Feed, counts: Counts, 
         return None
 
     def changed(symbols: tuple[str, ...]) -> None:
-        for gone in counts.last_record_us.keys() - set(symbols):
-            del counts.last_record_us[gone]
+        counts.last_record_us = {symbol: counts.last_record_us.get(symbol, 0) for symbol in symbols}
         if history is not None:
             history.want(symbols)
 

@@ -62,6 +62,7 @@ class Herald:
     def _count(self) -> None:
         counts, feed = self._counts, self._feed
         counts.state, counts.since_us, counts.reason, counts.attempts = feed.state, feed.since, feed.reason, feed.attempts
+        counts.refused_symbols = self._source.refused_symbols()
 
     def _served(self, partition: int) -> Wanted:
         return tuple((s, self._source.kind(s)) for s in self._source.symbols if self._publisher.partition_of(s) == partition)

@@ -45,7 +45,10 @@ class Counts:
         self.reason = ""  # of the state; free text, so no label
         self.attempts = 0  # to connect, since the feed was last good
         self.last_frame_us: int | None = None
-        self.last_record_us: dict[str, int] = {}  # wanted symbol -> receive time; a stale one alone is no alarm: it may not trade
+        self.last_record_us: dict[
+            str, int
+        ] = {}  # wanted symbol -> receive time, 0 = none; old alone is no alarm: it may not trade
+        self.refused_symbols: frozenset[str] = frozenset()
 
     def facts(self) -> dict[str, Any]:
         """Return what a person wants to know first, by name."""
@@ -58,6 +61,7 @@ class Counts:
             "epoch": self.epoch,
             "last_frame_us": self.last_frame_us,
             "last_record_us": dict(self.last_record_us),
+            "refused_symbols": sorted(self.refused_symbols),
         }
 
 
@@ -91,9 +95,11 @@ def _liveness(source: str, c: Counts) -> Iterator[Metric]:
     yield _gauge("feed_attempts", "Attempts to connect since the feed was last good", source, c.attempts)
     if c.last_frame_us is not None:
         yield _gauge("last_frame_seconds", "Receive time of the newest frame, seconds UTC", source, c.last_frame_us / 1e6)
+    yield _gauge("symbols_wanted", "Symbols that are to be delivered", source, len(c.last_record_us))
+    yield _gauge("symbols_refused", "Of them, those that the provider does not deliver", source, len(c.refused_symbols))
     record = GaugeMetricFamily(
         "candlewick_producer_last_record_seconds",
-        "Receive time of a symbol's newest record, seconds UTC",
+        "Receive time of a symbol's newest record, seconds UTC; 0 = none yet",
         labels=["source", "symbol"],
     )
     for symbol, us in list(c.last_record_us.items()):

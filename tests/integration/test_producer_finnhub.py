@@ -280,6 +280,7 @@ def test_metrics_and_health_tell_the_feeds_state(space, venue, producer):
     assert (health["source"], health["state"], health["active"], health["attempts"]) == ("finnhub", "live", True, 0)
     good = said(space)[-1]
     assert (health["since_us"], health["epoch"], health["reason"]) == (good.since, good.epoch, "")
+    assert set(health["last_record_us"]) == set(venue.ready["symbols"])
     metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
     for line in ("feed_live", "active"):
         assert f'candlewick_producer_{line}{{source="finnhub"}} 1.0' in metrics
