@@ -8,7 +8,7 @@ does not answer; then `idle` keeps the membership alive.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -46,6 +46,8 @@ class Lane:
         self.offsets = Offsets(lag_us)
         self._stash: list[Message] = []
         self._paused = False
+        self.before_handover: Callable[[], None] = lambda: None
+        """Called when partitions are about to go to another sink, within `take` or `idle`; must not call these."""
         self.assigned: set[Partition] = set()
         common = {
             "bootstrap.servers": kafka,
@@ -150,6 +152,7 @@ class Lane:
         _log.info("partitions.assigned", lane=self.name, partitions=len(partitions), topics=_topics(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.before_handover()
         self.commit(wait=True)
         self._drop(partitions)
         consumer.incremental_unassign(partitions)

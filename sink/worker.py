@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 
 import structlog
 from confluent_kafka import Message
@@ -15,7 +16,9 @@ from confluent_kafka import Message
 from schemas.registry import RegistryUnavailableError
 from sink import retry
 from sink.batches import plan
+from sink.consumer import Lane
 from sink.mapping import Mapper, Work
+from sink.offsets import Span
 from sink.overrides import Retention, checked
 from sink.retry import Verdict
 from sink.rows import position_row
@@ -42,7 +45,9 @@ class Worker:
         self._t = telemetry
         self._group = ""
         self._stopping = self._busy = False
-        self._bulk_flight: Underway | None = None
+        self._flights: dict[str, Underway] = {}
+        for lane in lanes:
+            lane.before_handover = partial(self._settle, lane)
         self._losses = store.losses
         self._faults: list[str] = []
         self._due = {"positions": 0.0, "commit": 0.0, "overrides": 0.0}
@@ -63,28 +68,37 @@ class Worker:
         while not self._stopping:
             self._turn()
             self._writer.alive_s = time.monotonic()
-        self._land_bulk()
+        for lane in self._lanes:
+            self._land(lane)
         self._report(idle=True)
 
     def _turn(self) -> None:
-        # Candles are waited for; of the bulk one portion is always under way, while candles come by and the next is mapped.
+        # Of each lane one portion may be under way while the next is taken and mapped; the newest candles are waited for.
         first, spans = self._first.take(FIRST_ROWS, 0 if self._busy else POLL_S)
-        if first:
-            self._writer.land(self._writer.launch(self._mapped(first), spans, self._first))
+        self._launch(first, spans, self._first)
+        if len(first) < FIRST_ROWS:
+            self._land(self._first)
         messages, spans = self._bulk.take(BULK_ROWS, 0)
-        work = self._mapped(messages) if messages else None
-        self._land_bulk()
-        if work is not None:
-            self._bulk_flight = self._writer.launch(work, spans, self._bulk)
+        self._launch(messages, spans, self._bulk)
         self._busy = len(messages) >= BULK_ROWS or len(first) >= FIRST_ROWS
         if self._writer.node_lost or self._store.losses != self._losses:
             self._rewind()
         self._report(idle=not (first or messages))
 
-    def _land_bulk(self) -> None:
-        if self._bulk_flight is not None:
-            underway, self._bulk_flight = self._bulk_flight, None
+    def _launch(self, messages: list[Message], spans: list[Span], lane: Lane) -> None:
+        work = self._mapped(messages) if messages else None
+        self._land(lane)
+        if work is not None:
+            self._flights[lane.name] = self._writer.launch(work, spans, lane)
+
+    def _land(self, lane: Lane) -> None:
+        underway = self._flights.pop(lane.name, None)
+        if underway is not None:
             self._writer.land(underway)
+
+    def _settle(self, lane: Lane) -> None:
+        if lane.name in self._flights:
+            self._writer.settle(self._flights[lane.name])
 
     def _mapped(self, messages: list[Message]) -> Work:
         for topic, count in Counter(m.topic() for m in messages).items():

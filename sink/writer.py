@@ -92,12 +92,18 @@ class Writer:
         if underway.work.newest_us is not None:
             self._t.lag_seconds.observe(max(0.0, (_now_us() - underway.work.newest_us) / 1e6))
         buried = self._bury([*underway.work.poison, *refused])
-        now_us = _now_us()
-        for span in underway.spans:
-            underway.lane.offsets.done(span, now_us)
+        _note_done(underway)
         flood = self._limit.exceeded(underway.work.records, buried, time.monotonic())
         if flood is not None:
             raise FatalError(f"{flood}: no accident of single records; the newest dead letters' headers say what is wrong")
+
+    def settle(self, underway: Underway) -> None:
+        """Wait for the answers on their way, 5 s at most, and note the spans as done if all is well; `land` does the rest.
+
+        For the moment before partitions go to another sink: what is noted can still be committed for them.
+        """
+        if not underway.flight.wait() and not underway.work.poison:
+            _note_done(underway)
 
     def _acknowledged(self, batches: list[Batch], flight: Flight) -> list[Poison]:
         # Waits, and writes again, until every row is acknowledged or refused; returns the refused.
@@ -213,6 +219,12 @@ class Writer:
                 remedy=f"older than its retention, so not kept: set {setting} to more days (0 = for ever), run "
                 "`candlewick store apply` with it and restart the sink; said once a series and table",
             )
+
+
+def _note_done(underway: Underway) -> None:
+    now_us = _now_us()
+    for span in underway.spans:
+        underway.lane.offsets.done(span, now_us)
 
 
 def _refused(row: Row, error: BaseException) -> list[Poison]:

@@ -143,7 +143,7 @@ def reading(home: Path) -> Iterator[tuple[Any, str]]:
     except ConnectionError as error:
         raise click.ClickException(str(error)) from error
     except (DriverException, NoHostAvailable) as error:
-        absent = any(words in str(error) for words in ("not exist", "unconfigured"))
+        absent = any(words in str(error) for words in ("not exist", "unconfigured", "Undefined column"))
         hint = ": tables are made by `candlewick store apply`, for the timeframes of CANDLEWICK_TIMEFRAMES" if absent else ""
         raise click.ClickException(f"Cassandra: {error}{hint}") from error
 
