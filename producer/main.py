@@ -57,7 +57,11 @@ def _stand_by(lease: Lease, source: str, stop: Event) -> bool:
             return True
         if not told:
             told = True
-            _log.info("producer.stands_by", source=source, reason="another producer of this source is active")
+            _log.info(
+                "producer.stands_by",
+                source=source,
+                reason="another producer of this source is active, or its session is not over yet",
+            )
     return False
 
 

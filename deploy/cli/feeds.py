@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from producer import logs
 from producer.check import Finding, check_provider
 from producer.providers import MODULES, module_of
 from producer.settings import SettingsError, load
@@ -25,7 +26,8 @@ def feeds() -> None:
 def check(providers: tuple[str, ...], seconds: float) -> None:
     """Try credentials, symbols and history of PROVIDERS, by default of those whose settings are there; exit 1 on any failure.
 
-    Nothing is written anywhere. Where a provider admits one connection a key, a producer that runs with it is disconnected.
+    Nothing is written anywhere. Where a provider admits one connection a key, a producer that runs with it is disconnected; where
+    it counts what is asked of the past, a candle or an hour of them is counted.
     """
     chosen = providers or tuple(name for name in MODULES if _is_configured(name))
     if not chosen:
@@ -50,4 +52,5 @@ def _findings(name: str, seconds: float) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("settings", False, str(error))
         return
+    logs.configure(provider.secrets)  # to stderr, beside the findings
     yield from check_provider(provider, seconds)

@@ -56,3 +56,16 @@ def test_provider_without_its_settings_fails_by_name(venue):
     said = candlewick({}, "feeds", "check", "finnhub", status=1)
     assert "FAILED" in said
     assert "FINNHUB_TOKEN" in said
+
+
+def test_symbol_that_a_provider_refuses_fails_and_its_neighbours_do_not():
+    coinbase = Venue("--seed", "3", module="deploy.simulator.coinbase")
+    feed = {
+        "COINBASE_URL": coinbase.ready["ws"],
+        "COINBASE_REST_URL": coinbase.ready["rest"],
+        "COINBASE_SYMBOLS": "BTC-USD,NO-PE",
+    }
+    said = candlewick(feed, "feeds", "check", "coinbase", "--seconds", "5", status=1)
+    assert coinbase.stop() == 0
+    marks = {text.split(":")[0]: mark for _, mark, text in (line.split(maxsplit=2) for line in said.splitlines())}
+    assert (marks["BTC-USD"], marks["NO-PE"], marks["history of BTC-USD"]) == ("ok", "FAILED", "ok")

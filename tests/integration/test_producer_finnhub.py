@@ -21,8 +21,8 @@ S = 1_000_000
 class Venue:
     """A simulator process and its control."""
 
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([sys.executable, "-m", "deploy.simulator", *arguments], stdout=subprocess.PIPE, text=True)
+    def __init__(self, *arguments, module="deploy.simulator"):
+        self.process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True)
         self.ready = json.loads(self.process.stdout.readline())
 
     def fault(self, kind, **options):
