@@ -70,7 +70,7 @@ class Planner:
         """Take in a gap of this source, at the start or while it runs."""
         self.gaps.heard(gap)
         self.bootstrap.heard_gap(gap)
-        run, now = self._runs.get(gap.gap_id), self.gaps.waiting.get(gap.gap_id)
+        run, now = self._runs.get(gap.gap_id), self.gaps.get(gap.gap_id)
         if run is not None and (now is None or run.gap is None or now.version != run.gap.version):
             del self._runs[gap.gap_id]  # it is answered, empty, or shorter than it was: begin again with what it is now
 
@@ -179,8 +179,10 @@ class Planner:
         outcome: _Outcome = "complete"
         if refused or reason:
             outcome = "partial" if run.brought else "refused"
-        if run.gap is not None and retry_at is not None and retry_at - run.asked[1] > GIVE_UP_US:
-            retry_at = None
+        if retry_at is not None:
+            retry_at = max(retry_at, now_us + MINUTE)  # a provider whose clock is behind ours must not make us ask in circles
+            if run.gap is not None and retry_at - run.asked[1] > GIVE_UP_US:
+                retry_at = None
         result = result_of(run.stamp, run.asked, outcome, reason, retry_at, now_us)
         self._runs = {key: kept for key, kept in self._runs.items() if kept is not run}
         self.heard_result(result)

@@ -111,7 +111,7 @@ class Work:
         planner, counts = self._planner, self._counts
         before = counts.bootstrap_wanted_us - counts.bootstrap_settled_us
         left = planner.bootstrap.left_us
-        counts.gaps_waiting = len(planner.gaps.waiting)
+        counts.gaps_waiting = len(planner.gaps)
         counts.bootstrap_wanted_us = planner.bootstrap.wanted_us
         counts.bootstrap_settled_us = planner.bootstrap.wanted_us - left
         now_s = monotonic()

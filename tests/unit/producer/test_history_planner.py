@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.history import backfill
 from producer.history.planner import DOUBT_WAITS_US, EARLY_RUNS, FAILURES, GIVE_UP_US, RETRY_US, Planner
 from producer.history.protocol import EVERYTHING, Limit, Page, Question, RefusedError, VendorCandle
 from schemas.records import Gap, HistoryCandle
@@ -71,7 +72,7 @@ def test_closed_gap_is_asked_when_its_last_minute_is_over_and_ends_with_its_resu
     assert (candle.start, candle.end, candle.gap_id, candle.origin, candle.epoch) == (T, T + M, told.gap_id, "backfill", 9)
     assert (result.start, result.end, result.outcome, result.reason) == (told.from_time, told.to_time, "complete", "")
     assert plan.next(T + 9 * M) is None
-    assert plan.gaps.waiting == {}
+    assert len(plan.gaps) == 0
 
 
 def test_whole_minutes_of_a_hole_are_asked_at_once_and_the_last_one_when_it_is_over():
@@ -338,6 +339,27 @@ def test_what_was_told_before_the_start_may_be_heard_in_any_order(order, hours):
     questions, _ = fill(plan, T + hours * 60 * M + 21 * M)
     expected = {T + 9 * M} | ({T} if hours >= 2 else set())
     assert {q.start for q in questions} == expected
+
+
+def test_more_gaps_than_can_be_remembered_are_forgotten_oldest_first_and_the_rest_answered_once(monkeypatch):
+    monkeypatch.setattr(backfill, "MAX_KNOWN", 3)
+    plan = planner()
+    told = [gap(T + n * 9 * M, T + n * 9 * M + M) for n in range(5)]
+    for one in told:
+        plan.heard_gap(one)
+    assert len(plan.gaps) == 3
+    _, records = fill(plan, T + DAY)
+    assert {r.gap_id for r in results(records)} == {one.gap_id for one in told[2:]}
+    assert len(plan.gaps) == 0
+
+
+def test_time_to_ask_again_that_has_passed_already_does_not_make_it_ask_in_circles():
+    plan = planner()
+    plan.heard_gap(gap())
+    now = T + DAY
+    (result,) = plan.refused(plan.next(now), RefusedError("soon", now - M), now)
+    assert result.retry_at == now + M
+    assert plan.next(now) is None
 
 
 def test_unfinished_foreign_and_damaged_candles_are_dropped_and_counted():
