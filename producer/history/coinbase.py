@@ -59,9 +59,11 @@ class CoinbaseHistory:
         if gap is None or gap.to_time is None or gap.from_time < now_us - EXACT_US:
             return self._candles(question, now_us)
         first_window = gap.from_time // BASE_US * BASE_US
-        if not question.cursor and question.start < first_window < question.end:
+        if not question.cursor and question.start < first_window:
             # Minutes before the gap, which a bootstrap left to us: nothing was received in them, so candles do.
-            before = self._candles(replace(question, end=first_window), now_us)
+            before = self._candles(replace(question, end=min(first_window, question.end)), now_us)
+            if question.end <= first_window:
+                return before
             return replace(before, rest=replace(question, start=first_window, cursor="trades"))
         # A gap has borders of our clock, trades have times of the venue's. What is not in Kafka around them is missing too;
         # only before the first sight it is not ours.

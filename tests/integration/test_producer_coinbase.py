@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from producer.history.coinbase import CoinbaseHistory
-from producer.history.protocol import BusyError, Question, RefusedError, UnavailableError
+from producer.history.protocol import BusyError, Page, Question, RefusedError, UnavailableError
 from producer.sources.coinbase_ids import SWAP_US
 from schemas.topics import TRADES
 from tests.support.gaps import a_gap, tell
@@ -272,6 +272,19 @@ def test_history_client_tells_what_kind_of_failure_it_met(venue):
         client.ask(replace(question, symbol="FOO-BAR"), now_us)
     page = client.ask(question, now_us)
     assert [candle.start for candle in page.candles] == list(range(question.end - M, question.start - M, -M))
+
+    # Of a gap at first sight with minutes before it: candles up to its window, and then trades, of which there were none yet.
+    gap = a_gap("coinbase", "BTC-USD", "partial_start", question.end, question.end + M // 2)
+    page = client.ask(replace(question, start=question.end - 2 * M, end=question.end + M, gap=gap), now_us)
+    assert [candle.start for candle in page.candles] == [question.end - M, question.end - 2 * M]
+    assert page.rest.start == question.end
+    for _ in range(4):
+        page = page if page.rest is None else client.ask(page.rest, now_us)
+    assert page == Page()
+    # A gap older than a day's merging is filled with candles.
+    old = a_gap("coinbase", "BTC-USD", "feed_down", question.start - 1440 * M, question.start - 1439 * M)
+    page = client.ask(replace(question, start=old.from_time, end=old.to_time, gap=old), now_us)
+    assert (len(page.candles), page.trades) == (1, ())
     client.close()
     with pytest.raises(UnavailableError):
         CoinbaseHistory("http://127.0.0.1:1", "coinbase", lambda _symbol, _since: frozenset()).ask(question, now_us)
