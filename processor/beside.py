@@ -13,12 +13,14 @@ class Beside:
     def __init__(self, ended: Callable[[bool], None]) -> None:
         self._ended = ended
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._work: dict[str, Coroutine[Any, Any, None]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tasks
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Begin; a piece of this name must not be under way."""
+        self._work[name] = work
         self._tasks[name] = asyncio.create_task(self._do(work), name=name)
 
     async def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -45,7 +47,10 @@ class Beside:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+        for work in self._work.values():
+            work.close()  # what had not begun yet
         self._tasks.clear()
+        self._work.clear()
 
     def _forget(self, names: list[str]) -> None:
         # All before the first is asked: what failed belongs to partitions that nobody may write for any more.
