@@ -44,7 +44,7 @@ class Book:
         self.listings = {listing.symbol: listing for listing in listings}
         self._random = Random(f"{seed}:book")  # noqa: S311 - a market, not a secret
         self._trades: dict[str, list[Match]] = {symbol: [] for symbol in self.listings}
-        self._first_id = {symbol: 1_000_000 * (n + 1) for n, symbol in enumerate(self.listings)}
+        self._first_id = {symbol: 1_000_000 * n + 1 for n, symbol in enumerate(self.listings)}
         self._candles = Candles(seed, start_s)
         self._last_us = 0
 
