@@ -105,7 +105,7 @@ def test_outage_is_filled_by_the_vendor_within_seconds_of_its_last_minute(space,
         wait_until(lambda: count(space, GAPS) > 0, 60, "the first sight of the series", [service, processor])
         # The connection comes back some seconds before a minute is over: the last minute of a hole cannot be known sooner.
         left_s = 60 - time.time() % 60
-        venue.fault("drop", seconds=left_s - 5 if left_s > 12 else left_s + 55, how="fin")
+        venue.fault("drop", seconds=left_s - 5 if left_s > 7 else left_s + 55, how="fin")
         began_us = time.time_ns() // 1000
         gap = wait_until(lambda: hole(space, "filled", began_us), 90, "the gap to be filled", [service, processor])
         minutes = range(gap.from_time // M * M, gap.to_time, M)
