@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.providers import MODULES, module_of
 from schemas import environment
 
 ROOT = Path(__file__).parents[3]
@@ -21,6 +22,22 @@ def test_every_setting_that_is_given_exists():
     given = {name for text in texts for name in re.findall(r"\b(CANDLEWICK_\w+)", text)}
     assert "CANDLEWICK_KAFKA" in given
     assert environment.unknown(given) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_settings_of_a_provider_exist(name):
+    settings = module_of(name).SETTINGS
+    prefix = settings.model_config["env_prefix"]
+    known = {f"{prefix}{field}".upper() for field in settings.model_fields}
+    texts = [COMPOSE, *KUBERNETES.values()]
+    given = {found for text in texts for found in re.findall(rf"(?<!\$\{{)\b({prefix}\w+)(?=:|, value)", text)}
+    assert given - known == set()
+
+
+def test_every_producer_of_the_compose_file_is_a_provider():
+    commands = re.findall(r"<<: \*producer\n.*\n    command: \[(\w+)\]", COMPOSE)
+    assert len(commands) >= 2
+    assert set(commands) <= set(MODULES)
 
 
 def test_ports_are_published_on_loopback_only():
