@@ -18,7 +18,6 @@ from schemas.codec import Decoder, SchemaById
 from schemas.records import HistoryCandle, Quote, Trade, instrument_of
 from schemas.wire import HEADER_BYTES, WireError, schema_id_of
 
-
 _RECORDS: dict[str, type[Trade] | type[Quote] | type[HistoryCandle]] = {
     "trades": Trade,
     "quotes": Quote,

@@ -193,12 +193,12 @@ class Engine:
             for reason, rows in out.refused:
                 refused = [Refused(o, reason, "too old to enter a candle") for o in rows["offset"]]
                 self._dead(topic, partition.number, messages, refused)
-        if out.ignored:
-            self._counters.late("history", out.ignored)
         self._publish(partition, out)
 
     def _publish(self, partition: Partition, out: Outbox) -> None:
         number = partition.number
+        if out.ignored:
+            self._counters.late("history", out.ignored)
         for c in out.candles:
             value = self._encode_candle[c.timeframe](c)
             self._ready.append(Send(self._candle_topics[c.timeframe], number, c.series.encode(), value))
@@ -239,8 +239,8 @@ class Engine:
 
     @property
     def pressing(self) -> bool:
-        """True when something waits that must be sent at once: a closing, a gap change, a dead letter."""
-        return bool(self._ready)
+        """True when something waits that must be sent at once: a closing, a gap change, a dead letter; or history to take in."""
+        return bool(self._ready) or any(p.held.is_due for p in self.partitions.values())
 
     def outgoing(self, *, live: set[int], with_state: bool, now: int) -> Outgoing:
         """Take what is to be sent.
@@ -250,6 +250,10 @@ class Engine:
             with_state: whether to take state and offsets too.
             now: wall clock, microseconds.
         """
+        for partition in self.partitions.values():
+            if partition.held.is_due:
+                partition.release(now)
+                self._publish(partition, partition.take_out())
         outgoing = Outgoing(outputs=self._ready, records=self._made)
         self._ready, self._made = [], []
         for partition in self.partitions.values():

@@ -165,6 +165,8 @@ class Rebuilder:
 
     def _release(self, dataset: str = "", rows: Sequence[Row] = ()) -> None:
         self.partition.release(0)
+        while self.partition.held.is_due:
+            self.partition.release(0)
         out = self.partition.take_out()
         self._note(out)
         if out.late or out.refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from processor.core.calendar import Sessions
 from schemas.records import Price
@@ -33,7 +34,7 @@ class CoreConfig:
         """How long after its end a window's state is kept: the horizon and ten minutes of slack."""
         return self.horizon_us + 10 * MINUTE
 
-    @property
+    @cached_property
     def base(self) -> int:
         """Index of 1m in `timeframes`: the base of all from 1m up, and of the gaps."""
         return next(i for i, t in enumerate(self.timeframes) if t.us == BASE_US)

@@ -16,6 +16,8 @@ from processor.core.waiting import Waiting
 from schemas.records import Candle, CandleReason, FeedStatus, Gap, Price, Served, series_of
 from schemas.timeframes import BASE_US, WEEK
 
+HISTORY_ROWS = 4_000
+"""Vendor's candles taken in at once (our choice: about 0.1 s), so that a bootstrap never delays what is live."""
 LONGEST = WEEK
 """The longest window: losses are kept at least that long after its state."""
 
@@ -228,15 +230,21 @@ class Partition:
         """
         self.held.add_history(frame)
 
-    def _act_on_history(self, feed: Feed, upto: int) -> None:
-        due = self.held.take_history(feed.source, upto)
+    def _act_on_history(self, now: int) -> None:
+        due = self.held.next_history(HISTORY_ROWS)
         if due is None:
             return
-        for (symbol, price), part in due.partition_by("symbol", "price", as_dict=True, maintain_order=True).items():
+        for (source, symbol, price), part in due.partition_by(
+            "source", "symbol", "price", as_dict=True, maintain_order=True
+        ).items():
+            feed = self.feed(str(source))
             if feed.replay or price not in ("trade", *self.config.quote_prices):
                 self.out.ignored += part.height
                 continue
-            self.out.ignored += self.series_named(feed.source, str(symbol), price).take_history(part)
+            series = self.series_named(feed.source, str(symbol), price)
+            self.out.ignored += series.take_history(part)
+            series.advance(feed.clock - self.config.lateness_us)
+            self._settle(series, now)
 
     def take_status(self, offset: int, status: FeedStatus) -> None:
         """Take in a status; it acts in `release` once the records it speaks of have been processed."""
@@ -248,7 +256,7 @@ class Partition:
             self.waiting.append((offset, status))
 
     def release(self, now: int) -> None:
-        """Apply every waiting status whose offsets are reached, per source in order."""
+        """Apply every waiting status whose offsets are reached, per source in order, and a portion of the history that is due."""
         blocked: set[str] = set()
         still: list[tuple[int, FeedStatus]] = []
         for offset, status in self.waiting:
@@ -260,6 +268,7 @@ class Partition:
         self.waiting = still
         if still:
             self.oldest_waiting = still[0][0]
+        self._act_on_history(now)
 
     def _reached(self, status: FeedStatus) -> bool:
         at = self.positions
@@ -293,7 +302,7 @@ class Partition:
             self._fold_all(kind, part, now)
         for served in status.symbols or ():
             self._name(feed, served, now)
-        self._act_on_history(feed, status.history_offset)
+        self.held.reach_history(feed.source, status.history_offset)
         for series in list(self.of_source[status.source]):
             if feed.replay and series.run != feed.epoch:
                 continue

@@ -66,27 +66,37 @@ def _publish(series: Series, index: int, start: int, reason: CandleReason, now: 
 
 def _publish_vendor(series: Series, now: int) -> None:
     """Publish the touched windows that hold nothing of ours."""
-    rows = series.history.vendor.rows
-    for i in range(series.config.base, len(series.frames)):
-        starts = [s for j, s in series.touched if j == i and s not in series.frames[i].windows and _is_whole(series, i, s)]
-        sums, shown = _vendor_shown(series, i, starts)
-        for n, one in enumerate(shown):
-            start = one.window.start
-            is_base = i == series.config.base
-            before = int(rows["published"][sums.groups[n].start]) if is_base else series.history.told.get((i, start), 0)
-            fills = sums.seen[n] + _answers_in(series, i, start)
-            state: CandleState = "revised" if before else "final"
-            reason = series.touched[i, start] if before else "none"
-            candle = candle_of(series.origin, series.frames[i].timeframe, one, fills, state, reason, now)
-            if candle.version <= before:
-                continue
-            series.candles.append(candle)
-            series.dirty = True
-            if is_base:
-                rows["published"][sums.groups[n].start] = candle.version
-                series.history.vendor.due.add(day_of(start))
-            else:
-                series.history.told[i, start] = candle.version
+    starts: list[list[int]] = [[] for _ in series.frames]
+    for i, start in series.touched:
+        if i >= series.config.base and start not in series.frames[i].windows and _is_whole(series, i, start):
+            starts[i].append(start)
+    for i, alone in enumerate(starts):
+        if alone:
+            _publish_rows(series, i, alone, now)
+
+
+def _publish_rows(series: Series, index: int, starts: Collection[int], now: int) -> None:
+    timeframe, told, vendor = series.frames[index].timeframe, series.history.told, series.history.vendor
+    is_base = index == series.config.base
+    published = vendor.rows["published"]
+    sums, shown = _vendor_shown(series, index, starts)
+    for n, one in enumerate(shown):
+        start = one.window.start
+        row = sums.groups[n].start
+        before = int(published[row]) if is_base else told.get((index, start), 0)
+        fills = sums.seen[n] + _answers_in(series, index, start)
+        state: CandleState = "revised" if before else "final"
+        reason = series.touched[index, start] if before else "none"
+        candle = candle_of(series.origin, timeframe, one, fills, state, reason, now)
+        if candle.version <= before:
+            continue
+        series.candles.append(candle)
+        if is_base:
+            published[row] = candle.version
+            vendor.due.add(day_of(start))
+        else:
+            told[index, start] = candle.version
+    series.dirty = True
 
 
 def _is_whole(series: Series, index: int, start: int) -> bool:

@@ -13,6 +13,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self._history: dict[str, list[pl.DataFrame]] = {}
+        self._due: list[pl.DataFrame] = []
         self._runs: dict[str, list[Part]] = {}
 
     def add_history(self, frame: pl.DataFrame) -> None:
@@ -20,16 +21,30 @@ class Waiting:
         for (source,), part in frame.partition_by("source", as_dict=True).items():
             self._history.setdefault(str(source), []).append(part)
 
-    def take_history(self, source: str, upto: int) -> pl.DataFrame | None:
-        """Return the source's records below the offset `upto`, and keep them no longer; None if there are none."""
+    def reach_history(self, source: str, upto: int) -> None:
+        """Take in that a status names the source's records below the offset `upto`: they are due."""
         if source not in self._history:
-            return None
+            return
         frame = pl.concat(self._history.pop(source))
-        later = frame.filter(pl.col("offset") >= upto)
+        due, later = frame.filter(pl.col("offset") < upto), frame.filter(pl.col("offset") >= upto)
+        if due.height:
+            self._due.append(due)
         if later.height:
             self._history[source] = [later]
-        due = frame.filter(pl.col("offset") < upto)
-        return due if due.height else None
+
+    def next_history(self, rows: int) -> pl.DataFrame | None:
+        """Return the next due records of one source, at most `rows`, and keep them no longer; None if none is due."""
+        if not self._due:
+            return None
+        frame = self._due.pop(0)
+        if frame.height > rows:
+            self._due.insert(0, frame.slice(rows))
+        return frame.head(rows)
+
+    @property
+    def is_due(self) -> bool:
+        """True while records of the history topic are due."""
+        return bool(self._due)
 
     def add_run(self, source: str, part: Part) -> None:
         """Keep records of a run that may not begin yet."""
@@ -49,5 +64,5 @@ class Waiting:
         """Return the smallest offset of a data topic that waits, None if nothing does."""
         frames = [f for parts in self._runs.values() for k, f in parts if k == kind]
         if kind == "history":
-            frames = [f for parts in self._history.values() for f in parts]
+            frames = [*self._due, *(f for parts in self._history.values() for f in parts)]
         return min((int(f["offset"].min()) for f in frames), default=None)  # type: ignore[arg-type]  # never empty

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from processor.core.config import CoreConfig
+from processor.core.partition import HISTORY_ROWS
 from schemas.records import Loss, Quote
-from schemas.timeframes import parse_list
+from schemas.timeframes import MINUTE, parse_list
 from tests.support.core import Driven, at
 
 FEED_DOWN = "sim:X|feed_down|{}"
@@ -275,3 +278,20 @@ def test_law_8_history_survives_a_crash():
     c = core.latest()["03:00"]
     assert (c.trade_count, c.volume, c.coverage, c.provenance) == (2, 100, 1, "vendor")
     assert core.latest("5m")["00:00"].volume == 301
+
+
+def test_a_long_bootstrap_is_taken_in_by_portions():
+    core = Driven()
+    core.status("00:01")
+    minutes = 3 * HISTORY_ROWS // 2
+    rows = [
+        replace(core.vendor("00:00", received="00:02", origin="bootstrap"), start=at("00:00") - m * MINUTE)
+        for m in range(20, minutes + 20)
+    ]
+    core.history(*(replace(r, end=r.start + MINUTE) for r in rows))
+    core.status("00:03")
+    assert len(core.latest()) == HISTORY_ROWS
+    assert core.partition.held.oldest("history") == HISTORY_ROWS  # the rest is read again after a crash
+    core.status("00:04")
+    assert len(core.latest()) == minutes
+    assert core.partition.held.oldest("history") is None
