@@ -357,7 +357,8 @@ class Partition:
         # Only after settling: one step may both close a window and leave it behind.
         # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
         clock = series.feed.clock if series.feed.epoch else series.mark
-        if not series.run and clock - series.floor > self.config.kept_us + BASE_US:
+        # Nor while history is due: it was sent before the status that names it, so what it speaks of must still be there.
+        if not series.run and not self.held.is_due and clock - series.floor > self.config.kept_us + BASE_US:
             forgetting.forget_before(series, forgetting.floor_for(series, clock))
         if series.candles:
             self.out.candles += series.candles
