@@ -6,7 +6,7 @@ if the state changes meanwhile. Statuses of an older epoch than the newest seen 
 
 from __future__ import annotations
 
-from processor.core.timeline import BEFORE, FOREVER, Loss
+from processor.core.timeline import BEFORE, FOREVER, INSTANT_US, Loss
 from schemas.records import FeedStatus, GapCause, IdOrder, Served
 
 _GOOD = ("live", "market_closed")
@@ -136,9 +136,10 @@ class Feed:
 
     def _take_losses(self, status: FeedStatus, changed: list[int]) -> None:
         for told in status.losses:
-            if told.cause == "unknown" or told.to_time <= told.from_time:
+            if told.cause == "unknown" or told.to_time < told.from_time:
                 continue
-            loss = Loss(told.from_time, told.to_time, told.cause, told.to_time, told.missing, told.detail)
+            end = max(told.to_time, told.from_time + INSTANT_US)
+            loss = Loss(told.from_time, end, told.cause, end, told.missing, told.detail)
             if told.symbol is None:
                 known = self.losses
                 at = len(known) - (self.outage is not None)

@@ -47,6 +47,7 @@ def _forget_history(series: Series, floor: int) -> None:
     history = series.history
     if history.vendor.drop(floor, series.floor):
         history.told = {(i, s): v for (i, s), v in history.told.items() if s + series.frames[i].timeframe.us > floor}
+    series.lost = [x for x in series.lost if x.end > floor]
     rows = history.vendor.rows
     if history.results.forget_before(min(floor, int(rows["start"][0])) if rows.size else floor):
         series.answers += 1

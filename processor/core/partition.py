@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -10,6 +11,7 @@ from processor.core import forgetting, publishing
 from processor.core.columns import Columns, too_late
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
+from processor.core.numbers import Range, ranges_of
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
 from processor.core.waiting import Waiting
@@ -105,6 +107,7 @@ class Partition:
         """
         if not frame.height:
             return
+        numbers = list(ranges_of(frame))
         late = frame.select(too_late(kind, self.config.horizon_us, self.config.backfill_us)).to_series()
         if late.any():
             self._too_late(kind, frame.filter(late), "horizon")
@@ -117,6 +120,16 @@ class Partition:
             self._fold_all(kind, frame.filter("backfill"), now, "backfill")
             frame = frame.filter(~pl.col("backfill"))
         self._fold_all(kind, frame, now)
+        self._take_numbers(kind, numbers)
+
+    def _take_numbers(self, kind: str, numbers: Iterable[tuple[str, int, Range]]) -> None:
+        prices = ("trade",) if kind == "trades" else self.config.quote_prices
+        for key, epoch, seen in numbers:
+            for price in prices:
+                series = self.series.get(key if price == "trade" else f"{key}@{price}")
+                if series is not None and series.numbers.take(epoch, seen):
+                    series.dirty = True
+                    self.dirty_series.add(series.name)
 
     def _take_runs(self, kind: str, frame: pl.DataFrame, now: int) -> None:
         # A replay's run is an epoch. A newer run's records wait for its first status: by then all is told of the run before.
@@ -310,6 +323,8 @@ class Partition:
                 series.reconcile()  # restored from an older record than the feed was: it has yet to learn what the feed knows
             elif changed is not None:
                 series.losses_changed(changed)
+            if series.numbers.has_holes:
+                series.judge_numbers(clock - self.config.lateness_us)
             if (left := self._left(feed, series)) is not None:
                 series.leave(left)
             elif feed.finished:

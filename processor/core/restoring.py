@@ -10,6 +10,7 @@ from processor.core import forgetting
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.gaps import Published
+from processor.core.numbers import Range
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.results import Result
@@ -97,6 +98,9 @@ def _load_hot(partition: Partition, data: bytes) -> Series | None:
         setattr(series, n, values[n])
     series.known = series.taken
     series.book.told = [Published(**g) for g in values["told"]]
+    series.lost = [Loss(**x) for x in values["lost"]]
+    for known in values["numbers"]:
+        series.numbers.seen.setdefault(known.pop("epoch"), []).append(Range(**known))
     results = series.history.results
     results.bootstraps = [(r["start"], r["end"]) for r in values["bootstraps"]]
     for answer in values["answers"]:

@@ -14,6 +14,7 @@ from processor.core.feed import Feed
 from processor.core.frame import Frame
 from processor.core.gaps import GapBook, Piece, floor_base
 from processor.core.history import Bounds, History, segments
+from processor.core.numbers import Numbers
 from processor.core.ohlcv import Partial, Window
 from processor.core.telling import Origin, gap_of
 from processor.core.timeline import BEFORE, FOREVER, Loss, overlay, within_hours
@@ -58,6 +59,9 @@ class Series:
         """Windows that end before it are forgotten."""
         self.book = GapBook()
         self.history = History()
+        self.numbers = Numbers()
+        self.lost: list[Loss] = []
+        """Losses that the producer's own numbers reveal."""
         self.ended = False
         self.dirty = True
         """True when the next snapshot must write it."""
@@ -73,7 +77,7 @@ class Series:
         self._timeline: tuple[Loss, ...] = ()
         self._timeline_of: tuple[int | None, ...] = ()
         self.answers = 0
-        """Grows with each result, as `feed.revision` with each loss."""
+        """Grows with each result and each loss of its own, as `feed.revision` with each loss of the feed."""
 
     # What is known of the feed
 
@@ -81,7 +85,7 @@ class Series:
         """Return the disjoint losses that concern this series, with what became of them."""
         key = (self.feed.revision, self.good_from, self.first, self.left, self.answers)
         if key != self._timeline_of:
-            losses = self.feed.losses_of(self.symbol)
+            losses = self.feed.losses_of(self.symbol) + self.lost
             if self.good_from is not None:
                 losses = [*losses, Loss(BEFORE, self.good_from, "partial_start", self.good_from)]
             if self.calendar.zone is not None:
@@ -99,6 +103,15 @@ class Series:
             self.dirty = True
             self.losses_changed(self.first if self.first is not None else good_from)
         self._sight(floor_base(good_from))
+
+    def judge_numbers(self, clock: int) -> None:
+        """Take in that no record before `clock` is on its way any more: numbers that are missing are lost."""
+        found = self.numbers.judge(clock)
+        if found:
+            self.lost += found
+            self.answers += 1
+            self.dirty = True
+            self.losses_changed(min(x.start for x in found))
 
     def reconcile(self) -> None:
         """Judge everything anew (after a restore): what was told already is not told again."""

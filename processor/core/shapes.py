@@ -51,6 +51,7 @@ _RESULT = _record(
     retry_at=_NULLABLE,
     candles="boolean",
 )
+_NUMBERS = _record("Numbers", epoch="long", first="long", first_time="long", last="long", last_time="long")
 _RANGE = _record("Range", start="long", end="long")
 _FRAME = _record("OpenFrame", timeframe="string", windows={"type": "array", "items": "Window"})
 HOT = fastavro.parse_schema(
@@ -71,6 +72,8 @@ HOT = fastavro.parse_schema(
             floor="long",
             ended="boolean",
             left=_NULLABLE,
+            numbers={"type": "array", "items": _NUMBERS},
+            lost={"type": "array", "items": _LOSS},
             answers={"type": "array", "items": _RESULT},
             bootstraps={"type": "array", "items": _RANGE},
             told={"type": "array", "items": _GAP},

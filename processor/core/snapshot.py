@@ -115,6 +115,8 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         "floor": series.floor,
         "ended": series.ended,
         "left": series.left,
+        "numbers": [{"epoch": epoch, **r._asdict()} for epoch, ranges in series.numbers.seen.items() for r in ranges],
+        "lost": [_dump_loss(x) for x in series.lost],
         "answers": [
             {"cause": cause, "since": since, **r._asdict()} for (cause, since), r in series.history.results.of_gap.items()
         ],

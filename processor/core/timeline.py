@@ -32,6 +32,8 @@ PRIORITY: tuple[GapCause, ...] = (
 _RANK = {cause: rank for rank, cause in enumerate(PRIORITY)}
 
 
+INSTANT_US = 60
+"""How long a loss of no duration counts: the millionth part of a minute, so that `coverage < 1` finds every damaged candle."""
 Outcome = Literal["", "vendor", "trades", "unfillable"]
 """What became of a loss: a vendor's candles or trades sent later filled it, or nothing can."""
 
