@@ -244,20 +244,21 @@ class Partition:
         self.held.add_history(frame)
 
     def _act_on_history(self, now: int) -> None:
-        due = self.held.next_history(HISTORY_ROWS)
-        if due is None:
+        left = HISTORY_ROWS
+        while left and (due := self.held.next_history(left)) is not None:
+            left -= due.height
+            by_series = due.partition_by("source", "symbol", "price", as_dict=True, maintain_order=True)
+            for (source, symbol, price), part in by_series.items():
+                self._act_on_answers(self.feed(str(source)), str(symbol), price, part, now)
+
+    def _act_on_answers(self, feed: Feed, symbol: str, price: Price, part: pl.DataFrame, now: int) -> None:
+        if feed.replay or price not in ("trade", *self.config.quote_prices):
+            self.out.ignored += part.height
             return
-        for (source, symbol, price), part in due.partition_by(
-            "source", "symbol", "price", as_dict=True, maintain_order=True
-        ).items():
-            feed = self.feed(str(source))
-            if feed.replay or price not in ("trade", *self.config.quote_prices):
-                self.out.ignored += part.height
-                continue
-            series = self.series_named(feed.source, str(symbol), price)
-            self.out.ignored += series.take_history(part)
-            series.advance(feed.clock - self.config.lateness_us)
-            self._settle(series, now)
+        series = self.series_named(feed.source, symbol, price)
+        self.out.ignored += series.take_history(part)
+        series.advance(feed.clock - self.config.lateness_us)
+        self._settle(series, now)
 
     def take_status(self, offset: int, status: FeedStatus) -> None:
         """Take in a status; it acts in `release` once the records it speaks of have been processed."""
