@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from deploy.cli.account import Identity
 from schemas.codec import Decoder
-from schemas.records import Trade
+from schemas.records import Quote, Record, Trade
 from schemas.registry import Registry
-from schemas.topics import TRADES, Topic
+from schemas.topics import QUOTES, TRADES, Topic
 from schemas.wire import WireError
 
+R = TypeVar("R", bound=Record)
 _CALL_S = 10.0
 _STALL_S = 20.0
 
 
 def trades(kafka: str, registry: str, prefix: str, source: str) -> Counter[Identity]:
     """Return the trades of `source` that reached Kafka, each once whatever was delivered twice; not price updates."""
-    decode: Decoder[Trade] = Decoder(Trade, Registry(registry).schema_by_id)
-    found: Counter[Identity] = Counter()
-    seen: set[tuple[str, int, int]] = set()
-    for message in _read(kafka, TRADES.name(prefix)):
-        try:
-            trade = decode(message.value())
-        except WireError:
-            continue  # counted where it went: among the dead letters
-        number = (trade.symbol, trade.epoch, trade.sequence)
-        if trade.source == source and trade.kind == "trade" and number not in seen:
-            seen.add(number)
-            found[Identity(trade.symbol, trade.event_time, trade.price, trade.size)] += 1
-    return found
+    found = _records(kafka, registry, TRADES.name(prefix), Trade)
+    kept = {_number(t): t for t in found if t.source == source and t.kind == "trade"}
+    return Counter(Identity(t.symbol, t.event_time, (t.price, t.size)) for t in kept.values())
 
 
-def count(kafka: str, topic: Topic, prefix: str) -> int:
-    """Return how many records are on a topic."""
-    consumer = _consumer(kafka)
-    try:
-        return sum(end - begin for begin, end in _bounds(consumer, topic.name(prefix)).values())
-    finally:
-        consumer.close()
+def quotes(kafka: str, registry: str, prefix: str, source: str) -> Counter[Identity]:
+    """Return the quotes of `source` that reached Kafka, each once whatever was delivered twice."""
+    found = _records(kafka, registry, QUOTES.name(prefix), Quote)
+    kept = {_number(q): q for q in found if q.source == source}
+    return Counter(Identity(q.symbol, q.event_time, (q.bid, q.ask, q.bid_size, q.ask_size)) for q in kept.values())
+
+
+def _number(record: Trade | Quote) -> tuple[str, int, int]:
+    return record.symbol, record.epoch, record.sequence
+
+
+def _records(kafka: str, registry: str, name: str, kind: type[R]) -> Iterator[R]:
+    decode: Decoder[R] = Decoder(kind, Registry(registry).schema_by_id)
+    for message in _read(kafka, name):
+        with contextlib.suppress(WireError):  # counted where it went: among the dead letters
+            yield decode(message.value())
+
+
+def count(kafka: str, topic: Topic, prefix: str, source: str) -> int:
+    """Return how many records on a topic have a key of `source`: its own name, or that of an instrument."""
+    return sum((message.key() or b"").partition(b":")[0] == source.encode() for message in _read(kafka, topic.name(prefix)))
 
 
 def ends(kafka: str, topics: Iterable[Topic], prefix: str) -> dict[tuple[str, int], int]:

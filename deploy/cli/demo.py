@@ -1,4 +1,4 @@
-"""SHELL (processes, terminal). `candlewick demo`: the whole pipeline on a simulated venue, and its account at the end."""
+"""SHELL (processes, terminal). `candlewick demo`: the whole pipeline on simulated venues, and its account at the end."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from rich.console import Console
 from deploy.cassandra.connect import connected
 from deploy.cli import demo_corner
 from deploy.cli.account import Account
+from deploy.cli.demo_feeds import FEEDS, HISTORY, Feed, chosen
 from deploy.cli.demo_settle import settle
 from deploy.cli.demo_story import Story, explain, tell
 from deploy.cli.readings import Readings, Sampler
 from deploy.cli.stack import bring_up
 from deploy.cli.targets import Targets, home_option, stack_of
-from deploy.cli.venue import SOURCE, TOKEN, Venue
+from deploy.cli.venue import Venue
 from deploy.local import ports
 from deploy.local.processes import running
 from deploy.local.stack import Addresses, Stack
@@ -33,8 +34,16 @@ SHORTEST_S = 20
 @click.command()
 @home_option
 @click.option("--seconds", envvar="DEMO_SECONDS", type=click.IntRange(min=SHORTEST_S), help="End by itself; else at Ctrl-C.")
-def demo(home: Path, seconds: int | None) -> None:
-    """Show everything: a real stack, a simulated venue, the services, a live page, an outage, and an account at the end.
+@click.option(
+    "--feeds",
+    envvar="DEMO_FEEDS",
+    default="finnhub",
+    show_default=True,
+    callback=lambda _ctx, _param, value: _feeds(value),
+    help=f"One or several of {', '.join(FEEDS)}, separated by commas: each on a simulator of its own.",
+)
+def demo(home: Path, seconds: int | None, feeds: list[Feed]) -> None:
+    """Show everything: a real stack, simulated venues, the services, a live page, an outage, and an account at the end.
 
     The last line printed is the account in JSON; the exit status is 0 only if it adds up. What is started is stopped.
     """
@@ -50,28 +59,45 @@ def demo(home: Path, seconds: int | None) -> None:
     with _interrupted_by_term(), _running(stack, say) as servers:
         demo_corner.make(servers)
         say("topics, schemas and tables are ready")
-        account = _show(home, servers, seconds, began, say)
+        account = _show(home, servers, feeds, seconds, began, say)
     click.echo(account.line())
     sys.exit(0 if account.balances else 1)
 
 
-def _show(home: Path, servers: Addresses, seconds: int | None, began: float, say: Callable[[str], None]) -> Account:
-    chosen = ports.choose({"simulator": 0, "page": 8800, "metrics": 0})
-    services = _services(home, servers, chosen)
+def _feeds(value: str) -> list[Feed]:
+    try:
+        return chosen(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _show(
+    home: Path, servers: Addresses, feeds: list[Feed], seconds: int | None, began: float, say: Callable[[str], None]
+) -> Account:
+    sources = [feed.source for feed in feeds]
+    chosen_ports = ports.choose(
+        {"page": 8800, **{f"{kind}-{source}": 0 for kind in ("simulator", "producer") for source in sources}}
+    )
+    venues = [Venue(feed, chosen_ports[f"simulator-{feed.source}"]) for feed in feeds]
+    metrics = {source: chosen_ports[f"producer-{source}"] for source in sources}
     claim(home)
     try:
-        with Supervisor(home, services) as supervisor, connected(servers.cassandra) as session:
-            page = f"http://{ports.LOOPBACK}:{chosen['page']}/"
+        with (
+            Supervisor(home, _services(home, servers, venues, metrics, chosen_ports["page"])) as supervisor,
+            connected(servers.cassandra) as session,
+        ):
+            page = f"http://{ports.LOOPBACK}:{chosen_ports['page']}/"
             say(f"services start; the live page is [bold]{page}[/bold], logs are in {home / 'logs'}")
             readings = Readings(session, demo_corner.KEYSPACE, [t.name for t in demo_corner.TIMEFRAMES])
-            story = Story(Venue(chosen["simulator"]), readings, say, f"{SOURCE}:{Venue.BUSY}", began, supervisor)
+            story = Story(venues, readings, say, began, supervisor)
             with Sampler(readings, story.busy) as sampler:
                 with contextlib.suppress(KeyboardInterrupt):  # the reader has seen enough: the account comes now
                     tell(story, sampler, seconds)
                 memory_gb = _memory_gb(home)
-                say("the venue falls silent; waiting until everything is written")
-                story.venue.pause()
-                account = settle(story, sampler, Targets(**vars(servers)), chosen["metrics"])
+                say("nothing happens on the market any more; waiting until everything is written")
+                for venue in venues:
+                    venue.pause()
+                account = settle(story, sampler, Targets(**vars(servers)), metrics)
             explain(story, account, memory_gb)
             say("stopping the services")
     finally:
@@ -79,7 +105,7 @@ def _show(home: Path, servers: Addresses, seconds: int | None, began: float, say
     return account
 
 
-def _services(home: Path, servers: Addresses, chosen: dict[str, int]) -> list[Service]:
+def _services(home: Path, servers: Addresses, venues: list[Venue], metrics: dict[str, int], page_port: int) -> list[Service]:
     shared = {
         **Targets(**vars(servers)).env(),
         "CANDLEWICK_HOME": str(home),
@@ -87,21 +113,26 @@ def _services(home: Path, servers: Addresses, chosen: dict[str, int]) -> list[Se
         "CANDLEWICK_KEYSPACE": demo_corner.KEYSPACE,
         "CANDLEWICK_TIMEFRAMES": ",".join(t.name for t in demo_corner.TIMEFRAMES),
         "CANDLEWICK_METRICS_PORT": "0",
-    }
-    finnhub = {
-        "FINNHUB_URL": f"ws://{ports.LOOPBACK}:{chosen['simulator']}",
-        "FINNHUB_TOKEN": TOKEN,
-        "FINNHUB_SYMBOLS": ",".join(Venue.SYMBOLS),
-        "CANDLEWICK_METRICS_PORT": str(chosen["metrics"]),
+        **HISTORY,
     }
     python = sys.executable
-    page = [str(Path(python).parent / "candlewick"), "console", "--port", str(chosen["page"])]
+    page = [str(Path(python).parent / "candlewick"), "console", "--port", str(page_port)]
+    producers = [
+        Service(
+            f"producer-{source}",
+            [python, "-m", "producer", source],
+            {**shared, **venue.settings, "CANDLEWICK_METRICS_PORT": str(metrics[source])},
+            {"metrics": metrics[source]},
+        )
+        for venue in venues
+        for source in [venue.feed.source]
+    ]
     return [  # stopped in this order
-        Service("producer", [python, "-m", "producer", "finnhub"], shared | finnhub, {"metrics": chosen["metrics"]}),
+        *producers,
         Service("processor", [python, "-m", "processor"], shared),
         Service("sink", [python, "-m", "sink"], shared),
-        Service("console", page, shared, {"page": chosen["page"]}),
-        Service("simulator", Venue.command(chosen["simulator"]), shared, {"simulator": chosen["simulator"]}),
+        Service("console", page, shared, {"page": page_port}),
+        *(Service(f"simulator-{venue.feed.source}", venue.command, shared, {"simulator": venue.port}) for venue in venues),
     ]
 
 

@@ -24,14 +24,16 @@ class Readings:
         self._timeframes = tuple(timeframes)
         self._series = session.prepare("SELECT series, source FROM series_list WHERE grp = 'all'")
         self._counts = {
-            t: session.prepare(f"SELECT trade_count FROM candles_{t} WHERE series = ?")  # noqa: S608 - a parsed timeframe
+            t: session.prepare(f"SELECT trade_count, update_count FROM candles_{t} WHERE series = ?")  # noqa: S608 - a parsed timeframe
             for t in self._timeframes
         }
         self._gaps = session.prepare("SELECT series, cause, state, from_us, to_us FROM gaps WHERE series = ?")
-        self._newest = session.prepare("SELECT start, last_event_us FROM candles_1m WHERE series = ? LIMIT 2")
+        self._newest = session.prepare(
+            "SELECT start, last_event_us, trade_count, update_count FROM candles_1m WHERE series = ? LIMIT 2"
+        )
         self._closed = session.prepare(
-            "SELECT start, open, high, low, close, volume, trade_count, coverage, gap_cause, state FROM candles_10s "
-            "WHERE series = ? LIMIT 3"
+            "SELECT start, open, high, low, close, volume, trade_count, update_count, coverage, gap_cause, state "
+            "FROM candles_10s WHERE series = ? LIMIT 3"
         )
 
     def series(self, source: str) -> list[str]:
@@ -42,6 +44,11 @@ class Readings:
         """Return the sum of trade_count over the 1m rows of a source."""
         return sum(row.trade_count for name in self.series(source) for row in self._session.execute(self._counts["1m"], (name,)))
 
+    def quotes_in_candles(self, source: str) -> int:
+        """Return the sum of update_count over the 1m rows of a source's mid series."""
+        names = [name for name in self.series(source) if name.endswith("@mid")]
+        return sum(row.update_count for name in names for row in self._session.execute(self._counts["1m"], (name,)))
+
     def candles(self, source: str) -> int:
         """Return the number of candle rows of a source, all timeframes."""
         names = self.series(source)
@@ -50,7 +57,7 @@ class Readings:
     def outages(self, source: str) -> list[Outage]:
         """Return the recorded gaps of a source that mean an outage of its feed and are not empty."""
         return [
-            Outage(row.series, row.cause, row.from_us, None if row.state == "open" else row.to_us)
+            Outage(row.series, row.cause, row.from_us, None if row.state == "open" else row.to_us, row.state)
             for name in self.series(source)
             for row in self._session.execute(self._gaps, (name,))
             if row.cause in OUTAGES and (row.state == "open" or row.to_us > row.from_us)
@@ -61,10 +68,17 @@ class Readings:
         return next((row for row in self._session.execute(self._closed, (series,)) if row.state != "live"), None)
 
     def sightings(self, series: str) -> list[Sighting]:
-        """Return the two newest 1m rows of a series as they are now: about a window's end both change."""
+        """Return the two newest 1m rows of a series with records of its own: about a window's end both change.
+
+        A vendor's candles of the time before are none: they are there before anything is live.
+        """
         rows = self._session.execute(self._newest, (series,))
         now_us = time.time_ns() // 1000
-        return [Sighting(now_us, milliseconds(row.start) * 1000, row.last_event_us) for row in rows]
+        return [
+            Sighting(now_us, milliseconds(row.start) * 1000, row.last_event_us)
+            for row in rows
+            if row.trade_count + row.update_count
+        ]
 
 
 class Sampler:

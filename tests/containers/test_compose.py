@@ -13,12 +13,14 @@ from deploy.cassandra.connect import connected
 from deploy.cli import arrivals
 from deploy.cli.account import OUTAGES, Outage, counted, in_gaps, missing
 from deploy.cli.caught_up import wait_until_caught_up
-from deploy.cli.venue import SOURCE, Venue
+from deploy.cli.demo_feeds import FEEDS
+from deploy.cli.venue import Venue
 from schemas.timeframes import parse_list
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, LATE_TRADES, TRADES
 from tests.containers.conftest import UP_S
 from tests.support.services import wait_until
 
+SOURCE = "finnhub"
 SERIES = [f"{SOURCE}:{symbol}" for symbol in ("AAPL", "MSFT", "BINANCE:BTCUSDT")]
 LOSSES = {*OUTAGES, "producer_down", "overflow"}
 PROMETHEUS = "prom/prometheus:v3.5.0"
@@ -77,7 +79,7 @@ def test_law_8_containers_killed_at_random_lose_no_trade(compose, say):
     seed = random.randrange(10**6)
     say(f"seed {seed}")
     chance = random.Random(seed)
-    venue = Venue(int(compose.ports["SIMULATOR_PORT"]))
+    venue = Venue(FEEDS[SOURCE], int(compose.ports["SIMULATOR_PORT"]))
     wait_until(lambda: candles(compose) > 0, 60, "a candle in Cassandra")
     end = time.monotonic() + KILLING_S
     killed = []
@@ -93,13 +95,14 @@ def test_law_8_containers_killed_at_random_lose_no_trade(compose, say):
     before = candles(compose)
     wait_until(lambda: candles(compose) > before, 60, "candles after the last kill")
     venue.pause()
-    ledger = counted(e for e in venue.ledger() if f"{SOURCE}:{e.trade.symbol}" in SERIES)
     written = wait_until(lambda: ends(compose), 30, "the ends of the topics")
     frames = parse_list("1m,5m,15m,1h,4h,1d")
     wait_until_caught_up(compose.targets, written, prefix="md", keyspace="md", timeframes=frames, timeout_s=120)
-    lost = missing(ledger, arrivals.trades(compose.targets.kafka, compose.targets.registry, "md", SOURCE))
+    arrived = arrivals.trades(compose.targets.kafka, compose.targets.registry, "md", SOURCE)
+    ledger = counted((e for e in venue.ledger() if f"{SOURCE}:{e.record.symbol}" in SERIES), arrived)
+    lost = missing(ledger, arrived)
     explained = in_gaps(lost, losses(compose), SOURCE)
-    count = {t.dataset: arrivals.count(compose.targets.kafka, t, "md") for t in (LATE_TRADES, DEAD_LETTERS)}
+    count = {t.dataset: arrivals.count(compose.targets.kafka, t, "md", SOURCE) for t in (LATE_TRADES, DEAD_LETTERS)}
     wait_until(
         lambda: len(ledger) == candles(compose) + explained + sum(count.values()),
         60,

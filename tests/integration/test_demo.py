@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it, with a stack of its own: it ends by itself, balances, and leaves nothing running."""
+"""The demo as a newcomer runs it, with a stack of its own and every feed: it ends by itself, balances, leaves nothing running."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import subprocess
 import psutil
 import pytest
 
-from deploy.cli.account import Account
+from deploy.cli.account import Balance
 from tests.support.services import COMMAND, environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -25,7 +25,7 @@ def test_law_1_the_demo_balances_and_leaves_no_process(tmp_path):
     home = tmp_path / "home"
     done = subprocess.run(
         [str(COMMAND), "demo", "--home", str(home)],
-        env=environment({"DEMO_SECONDS": "30"}),
+        env=environment({"DEMO_SECONDS": "30", "DEMO_FEEDS": "finnhub,ig,coinbase"}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -33,13 +33,18 @@ def test_law_1_the_demo_balances_and_leaves_no_process(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    account = Account(**json.loads(done.stdout.splitlines()[-1]))
-    assert account.balances
-    assert account.trades_sent > 500
-    assert account.lost_in_gaps > 0
-    assert (account.gaps_injected, account.gaps_recorded) == (1, 1)
-    assert (account.late, account.dead_letters) == (0, 0)
-    assert account.candles_in_cassandra > 50
-    assert account.first_candle_s is not None
-    assert account.latency_p50_ms is not None
+    account = json.loads(done.stdout.splitlines()[-1])
+    sources = {name: Balance(**of) for name, of in account["sources"].items()}
+    assert {name: of.kind for name, of in sources.items()} == {"finnhub": "trades", "ig": "quotes", "coinbase": "trades"}
+    for of in sources.values():
+        assert of.balances
+        assert of.sent > 300
+        assert (of.gaps_injected, of.gaps_recorded) == (1, 1)
+        assert (of.late, of.dead_letters) == (0, 0)
+    assert account["trades_sent"] == sum(of.sent for of in sources.values())
+    assert sources["finnhub"].lost_in_gaps > 0, "nothing was lost, so nothing was shown"
+    assert sources["ig"].lost_in_gaps > 0
+    assert account["candles_in_cassandra"] > 3 * 1440, "the day before the start is not there"
+    assert account["first_candle_s"] is not None
+    assert account["latency_p50_ms"] is not None
     assert processes_of(home) == []
