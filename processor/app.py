@@ -19,6 +19,7 @@ from processor import changelog, telemetry
 from processor.core.partition import Partition
 from processor.driver import BatchConsumer
 from processor.engine import Engine
+from processor.feed_states import feed_states
 from processor.flushing import Flusher
 from processor.group import make_app
 from processor.intake import Intake, releases
@@ -147,6 +148,10 @@ class Processor:
     def series(self) -> list[str]:
         """Return the series kept on this worker."""
         return [name for partition in self._engine.partitions.values() for name in partition.series]
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """Return how the feeds are, as far as this worker has heard."""
+        return feed_states(partition.feeds for partition in self._engine.partitions.values())
 
     # Rebalance
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from processor import telemetry
-from processor.shown import event
+from processor.shown import as_json, event, event_of
 from schemas.records import Candle, Gap
 
 QUEUE_EVENTS = 2000
@@ -18,14 +19,16 @@ MOST_CLIENTS = 100
 class Client:
     """One reader of the stream."""
 
-    def __init__(self, wanted: Iterable[str], abandon: Callable[[], None]) -> None:
+    def __init__(self, wanted: Iterable[str], abandon: Callable[[], None], *, feeds: bool = False) -> None:
         """Make a client with nothing waiting.
 
         Args:
             wanted: series; none = all.
             abandon: cuts its connection.
+            feeds: whether it hears how feeds are.
         """
         self.wanted = frozenset(wanted)
+        self.feeds = feeds
         self._abandon = abandon
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS)
         self._gone = False
@@ -96,6 +99,18 @@ class Hub:
                 said = event(record)
                 for client in wanting:
                     client.tell(said)
+
+    @property
+    def feeds_wanted(self) -> bool:
+        """True where somebody wants to hear how feeds are."""
+        return any(client.feeds for client in self._clients)
+
+    def tell_feeds(self, feeds: Iterable[dict[str, Any]]) -> None:
+        """Tell those who asked for it how feeds are."""
+        said = b"".join(event_of("feed", as_json(feed)) for feed in feeds)
+        for client in self._clients:
+            if client.feeds and said:
+                client.tell(said)
 
     def end(self) -> None:
         """End every stream: series have moved between workers."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from processor import telemetry, warm
 from processor.cache import GAPS, Cache, Found, place_of
 from processor.events import Hub
+from processor.feed_states import changed
 from processor.shown import reader, renderer
 from schemas import topics
 from schemas.codec import SchemaById
@@ -47,6 +49,9 @@ class Hot:
         self.hub = hub
         self.loaded: set[int] = set()
         """Owned partitions whose cache is complete: their series may be answered for."""
+        self.feeds: Callable[[], Iterable[dict[str, Any]]] = list
+        """Says how the feeds are; set by whoever knows."""
+        self._told: dict[str, str] = {}
         self._cache = cache
         self._new_reader = new_reader
         self._read = reader(schema_by_id)
@@ -75,6 +80,9 @@ class Hot:
         for record, partition, body in records:
             self._cache.put(partition, place_of(record), body)
         self.hub.publish([record for record, _, _ in records])
+        # A feed that changes opens or closes gaps, or brings candles: whenever something is published is often enough.
+        if self.hub.feeds_wanted:
+            self.hub.tell_feeds(changed(self._told, self.feeds()))
 
     # What the pages ask
 

@@ -61,8 +61,12 @@ def answer(head: dict[str, Any], name: str, records: Sequence[bytes]) -> bytes:
 
 def event(record: Candle | Gap) -> bytes:
     """Return one server-sent event: its type is ``candle`` or ``gap``, its data the record as JSON."""
-    kind = b"candle" if isinstance(record, Candle) else b"gap"
-    return b"event: " + kind + b"\ndata: " + record_json(record) + b"\n\n"
+    return event_of("candle" if isinstance(record, Candle) else "gap", record_json(record))
+
+
+def event_of(kind: str, data: bytes) -> bytes:
+    """Return one server-sent event of a type; `data` is JSON on one line."""
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def instrument_in(series: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from yarl import URL
 
-from processor import telemetry
+from processor import live_page, telemetry
 from processor.cache import MOST
 from processor.events import Client
 from processor.hot import Hot
@@ -36,7 +37,17 @@ HEARTBEAT_S = 10.0
 """Silence in a stream after which a comment is sent."""
 CLOSE_S = 2.0
 """How long open answers may take when the process ends."""
-PAGES = ("/candles/<series>/<timeframe>?limit=", "/gaps/<series>?limit=", "/series", "/events?series=", "/health", "/metrics")
+PAGES = (
+    "/",
+    "/candles/<series>/<timeframe>?limit=",
+    "/gaps/<series>?limit=",
+    "/series",
+    "/feeds",
+    "/events?series=&feeds=",
+    "/about",
+    "/health",
+    "/metrics",
+)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -54,6 +65,9 @@ class Worker(Protocol):
 
     def series(self) -> list[str]:
         """Return the series this worker keeps."""
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """Return how the feeds are, as `processor.feed_states` has it."""
 
 
 class Problem(Exception):  # noqa: N818  # an answer, not a fault
@@ -74,7 +88,7 @@ def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None)
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     # Problems become JSON; what is asked is counted by the name of the page, never by what stands in the address.
     resource = request.match_info.route.resource
-    page = (resource.canonical if resource is not None else "unknown").strip("/").partition("/")[0]
+    page = (resource.canonical if resource is not None else "unknown").strip("/").partition("/")[0] or "page"
     try:
         response = await handler(request)
     except Problem as problem:
@@ -104,6 +118,7 @@ class Web(Service):
         super().__init__()
         self._worker = worker
         self._hot = hot
+        hot.feeds = worker.feeds
         self._listener = listener
         self._timeframes = tuple(timeframes)
         self._count = partitions
@@ -118,7 +133,10 @@ class Web(Service):
         pages.router.add_get("/candles/{series}/{timeframe}", self._candles)
         pages.router.add_get("/gaps/{series}", self._gaps)
         pages.router.add_get("/series", self._series)
+        pages.router.add_get("/feeds", self._feeds)
         pages.router.add_get("/events", self._events)
+        pages.router.add_get("/about", self._about)
+        live_page.add_to(pages.router)
         pages.router.add_get("/health", self._ready)
         pages.router.add_get("/health/ready", self._ready)
         pages.router.add_get("/health/live", self._live)
@@ -183,6 +201,20 @@ class Web(Service):
         known.update(self._worker.series(), self._hot.series)
         return _json(as_json({"series": sorted(known)}))
 
+    async def _feeds(self, request: web.Request) -> web.Response:
+        feeds = self._worker.feeds()
+        if not feeds and PASSED_ON not in request.headers:
+            # Every partition hears of every source: a worker without partitions knows nothing, and any other knows all.
+            for url in self._other_workers()[:1]:
+                status, body, kind = await self._ask(url, "/feeds")
+                return web.Response(body=body, status=status, headers={"Content-Type": kind, "Cache-Control": "no-store"})
+        return _json(as_json({"feeds": feeds}))
+
+    async def _about(self, _: web.Request) -> web.Response:
+        now = time.time_ns() // 1000  # noqa: TID251  # so that a page can tell by how much its own clock is wrong
+        about = {"reads": "the processor's memory", "stream": True, "now": now, "account": None}
+        return _json(as_json({**about, "timeframes": self._timeframes}))
+
     # Who answers
 
     def _partition(self, series: str) -> int:
@@ -241,7 +273,7 @@ class Web(Service):
             raise Problem(503, "too many streams are open")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        client = Client(wanted, lambda: _cut(request))
+        client = Client(wanted, lambda: _cut(request), feeds=request.query.get("feeds") == "1")
         self._hot.hub.join(client)
         following = [asyncio.create_task(self._follow(url, request, client)) for url in followed]
         try:

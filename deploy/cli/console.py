@@ -16,20 +16,25 @@ from deploy.cli.targets import home_option, targets
 @click.command()
 @click.option("--port", default=8800, show_default=True, help="Port of the page; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the page has no login.")
+@click.option("--processor", default="", help="URL of any processor: changes are shown as it tells them, not twice a second.")
 @home_option
-def console(port: int, host: str, home: Path) -> None:
-    """Serve a page with live candles, gaps, coverage and feeds, read from Cassandra, until Ctrl-C."""
+def console(port: int, host: str, processor: str, home: Path) -> None:
+    """Serve a page with live candles, gaps, coverage and feeds, read from Cassandra, until Ctrl-C.
+
+    A run that leaves its account in the home (`candlewick demo` does) has it shown.
+    """
     # Not for --help: aiohttp and the driver take their time.
     from cassandra import InvalidRequest
 
-    from deploy.console.server import serve
+    from deploy.console.account import kept_in
+    from deploy.console.server import Console, serve
     from deploy.console.store import Store
 
     async def until_stopped(store: Store) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(store, host, port, stop, click.echo)
+        await serve(Console(store, processor, kept_in(home)), host, port, stop, click.echo)
 
     keyspace = os.environ.get("CANDLEWICK_KEYSPACE", "md")
     try:

@@ -1,75 +1,146 @@
-"""SHELL (HTTP). Serves the live page and its data on loopback."""
+"""SHELL (HTTP). Serves the live page out of Cassandra, and passes on the stream of changes of a processor, where one is named."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from pathlib import Path
+from typing import Any, Protocol
 
+import aiohttp
 from aiohttp import web
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
-from deploy.console.store import Store
+from deploy.console import account
+from processor import live_page
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-_COUNT = 180
-_MOST = 1000
-_PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
-_STORE: web.AppKey[Store] = web.AppKey("store", Store)
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
-"""plotly.js writes inline styles; nothing else may come from anywhere but here."""
+MOST = 1000
+"""Candles or gaps in one answer, as many as the processor's pages give."""
+CONNECT_S = 3.0
+SILENT_S = 30.0
+"""Without a sign of life for so long the processor's stream has ended: it gives one every 10 s."""
+CLOSE_S = 2.0
+"""How long open answers may take when the console ends."""
 
 
-async def _view(request: web.Request) -> web.Response:
-    asked = request.query
+class Reads(Protocol):
+    """What the page is told; `deploy.console.store.Store` out of Cassandra."""
+
+    timeframes: list[str]
+
+    def series(self) -> list[str]:
+        """Return every series."""
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """Return how the feeds are."""
+
+    def candles(self, series: str, timeframe: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest candles."""
+
+    def gaps(self, series: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest gaps."""
+
+
+class Console:
+    """The page and what it asks for."""
+
+    def __init__(self, store: Reads, processor: str = "", left: Path | None = None) -> None:
+        """Make it.
+
+        Args:
+            store: what is known.
+            processor: URL of any processor of the group, whose stream is passed on; empty: the page asks twice a second.
+            left: file in which a run leaves its account, once it has one.
+        """
+        self._store = store
+        self._processor = processor.rstrip("/")
+        self._left = left
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        app = web.Application(middlewares=[_answered])
+        live_page.add_to(app.router)
+        app.router.add_get("/about", self._about)
+        app.router.add_get("/series", self._series)
+        app.router.add_get("/feeds", self._feeds)
+        app.router.add_get("/candles/{series}/{timeframe}", self._candles)
+        app.router.add_get("/gaps/{series}", self._gaps)
+        app.router.add_get("/events", self._events)
+        return app
+
+    async def _about(self, _: web.Request) -> web.Response:
+        left = await asyncio.to_thread(account.read, self._left) if self._left else None
+        about = {"reads": "Cassandra", "stream": bool(self._processor), "now": time.time_ns() // 1000, "account": left}
+        return _json({**about, "timeframes": self._store.timeframes})
+
+    async def _series(self, _: web.Request) -> web.Response:
+        return _json({"series": await asyncio.to_thread(self._store.series)})
+
+    async def _feeds(self, _: web.Request) -> web.Response:
+        return _json({"feeds": await asyncio.to_thread(self._store.feeds)})
+
+    async def _candles(self, request: web.Request) -> web.Response:
+        series, timeframe = request.match_info["series"], request.match_info["timeframe"]
+        limit = _limit(request)
+        try:
+            candles = await asyncio.to_thread(self._store.candles, series, timeframe, limit)
+        except KeyError:
+            return _json({"error": f"no timeframe {timeframe!r}", "timeframes": self._store.timeframes}, 404)
+        return _json({"series": series, "timeframe": timeframe, "candles": candles})
+
+    async def _gaps(self, request: web.Request) -> web.Response:
+        series = request.match_info["series"]
+        return _json({"series": series, "gaps": await asyncio.to_thread(self._store.gaps, series, _limit(request))})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if not self._processor:
+            return _json({"error": "no processor was named, so there is no stream"}, 503)
+        limits = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENT_S)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=limits) as session,
+                session.get(f"{self._processor}/events", params=list(request.query.items())) as source,
+            ):
+                if source.status != 200:
+                    return _json({"error": f"the processor gives no stream (status {source.status})"}, 503)
+                await response.prepare(request)
+                async for said in source.content.iter_any():
+                    await response.write(said)
+        except (aiohttp.ClientError, OSError) as error:  # OSError: also a time that is up, and a reader that has gone
+            if not response.prepared:
+                return _json({"error": f"the processor does not answer ({type(error).__name__})"}, 503)
+        return response
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     try:
-        count = min(max(int(asked.get("count", _COUNT)), 1), _MOST)
-        view = await asyncio.to_thread(
-            request.app[_STORE].view, asked.get("series", ""), asked.get("timeframe", ""), count, time.time_ns() // 1_000_000
-        )
-    except ValueError as error:
-        return web.json_response({"error": str(error)}, status=400)
+        return await handler(request)
     except (DriverException, NoHostAvailable) as error:
-        return web.json_response({"error": f"Cassandra does not answer ({type(error).__name__})"}, status=503)
-    return web.json_response(view, headers={"Cache-Control": "no-store"})
+        return _json({"error": f"Cassandra does not answer ({type(error).__name__})"}, 503)
 
 
-def _static(text: bytes, kind: str, cache: str) -> web.Response:
-    headers = {"Cache-Control": cache, "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return web.Response(body=text, content_type=kind, charset="utf-8", headers=headers)
+def _json(value: dict[str, Any], status: int = 200) -> web.Response:
+    return web.json_response(value, status=status, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
 
-def application(store: Store) -> web.Application:
-    """Return the web application: the page, plotly.js out of its wheel, and ``/view``."""
-    app = web.Application()
-    app[_STORE] = store
-    for path, (name, kind) in _PAGE.items():
-        text = files("deploy.console").joinpath(name).read_bytes()
-        app.router.add_get(path, _answer(text, kind, "no-cache"))
-    app.router.add_get("/plotly.js", _answer(_plotly(), "text/javascript", "max-age=86400"))
-    app.router.add_get("/view", _view)
-    return app
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(MOST))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MOST):
+        said = json.dumps({"error": f"limit is a whole number from 1 to {MOST}"})
+        raise web.HTTPBadRequest(text=said, content_type="application/json")
+    return int(text)
 
 
-def _answer(text: bytes, kind: str, cache: str) -> Handler:
-    async def handler(_: web.Request) -> web.Response:
-        return _static(text, kind, cache)
-
-    return handler
-
-
-def _plotly() -> bytes:
-    return Path(str(files("plotly").joinpath("package_data/plotly.min.js"))).read_bytes()
-
-
-async def serve(store: Store, host: str, port: int, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+async def serve(console: Console, host: str, port: int, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
     """Serve until `stop` is set.
 
     Args:
-        store: what is shown.
+        console: what is shown.
         host: loopback, unless you know better: the page has no login.
         port: 0 takes a free one.
         stop: set to end.
@@ -78,7 +149,7 @@ async def serve(store: Store, host: str, port: int, stop: asyncio.Event, ready: 
     Raises:
         OSError: the port is taken.
     """
-    runner = web.AppRunner(application(store), access_log=None)
+    runner = web.AppRunner(console.application(), access_log=None, shutdown_timeout=CLOSE_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

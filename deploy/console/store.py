@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from deploy.console.view import (
-    CANDLE_COLUMNS,
-    FEED_COLUMNS,
-    GAP_COLUMNS,
-    candles_json,
-    feeds_json,
-    gaps_json,
-    timeframes_of,
-    window_ms,
-)
-
-_GAPS_SHOWN = 200
+from deploy.console.view import CANDLE_COLUMNS, FEED_COLUMNS, GAP_COLUMNS, candles_json, feeds_json, gaps_json, timeframes_of
 
 
 class Store:
-    """Reads what the page shows. Its statements are prepared once a timeframe; a session is safe to use from threads."""
+    """Reads what the page shows. Its statements are prepared once a timeframe; a session is safe to use from threads.
+
+    Every method raises cassandra.DriverException or NoHostAvailable where the server refuses or does not answer.
+    """
 
     def __init__(self, session: Any, keyspace: str) -> None:
         """Prepare the questions; raises cassandra.InvalidRequest where keyspace or tables are missing."""
@@ -29,52 +20,32 @@ class Store:
         self._session = session
         self._series = session.prepare("SELECT series FROM series_list WHERE grp = 'all'")
         self._feeds = session.prepare(_select(FEED_COLUMNS, "feed_status", "grp = 'all'"))
-        self._gaps = session.prepare(
-            _select(GAP_COLUMNS, "gaps", f"series = ? AND start <= ? ORDER BY start DESC LIMIT {_GAPS_SHOWN}")
-        )
+        self._gaps = session.prepare(_select(GAP_COLUMNS, "gaps", "series = ? ORDER BY start DESC LIMIT ?"))
         self._candles: dict[str, Any] = {}
         rows = session.execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,))
         self.timeframes = timeframes_of(row.table_name for row in rows)
 
-    def view(self, series: str, timeframe: str, count: int, now_ms: int) -> dict[str, Any]:
-        """Return everything the page shows of one series: its newest `count` windows, gaps and the feeds.
+    def series(self) -> list[str]:
+        """Return every series there is, by name."""
+        return sorted(row.series for row in self._session.execute(self._series))
 
-        Args:
-            series: empty for the first there is.
-            timeframe: empty for the first there is.
-            count: how many windows back from the newest candle.
-            now_ms: milliseconds UTC.
+    def feeds(self) -> list[dict[str, Any]]:
+        """Return how the feeds are."""
+        return feeds_json(self._session.execute(self._feeds))
 
-        Raises:
-            ValueError: there is no such timeframe.
-            cassandra.DriverException: the server refused or did not answer.
-        """
-        known = sorted(row.series for row in self._session.execute(self._series))
-        series, timeframe = series or (known[0] if known else ""), timeframe or self.timeframes[0]
+    def candles(self, series: str, timeframe: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest candles of a series, oldest first; raises KeyError where there is no such timeframe."""
         if timeframe not in self.timeframes:
-            raise ValueError(f"no timeframe {timeframe!r}: there are {', '.join(self.timeframes)}")
-        newest = self._session.execute(self._candles_of(timeframe), (series, count)) if series else []
-        candles = candles_json(newest)
-        from_ms = candles["start"][0] if candles["start"] else now_ms - count * window_ms(timeframe)
-        gaps = self._session.execute(self._gaps, (series, datetime.fromtimestamp(now_ms / 1000, UTC))) if series else []
-        return {
-            "now_ms": now_ms,
-            "series": series,
-            "timeframe": timeframe,
-            "window_ms": window_ms(timeframe),
-            "series_list": known,
-            "timeframes": self.timeframes,
-            "candles": candles,
-            "gaps": gaps_json(gaps, from_ms, now_ms),
-            "feeds": feeds_json(self._session.execute(self._feeds)),
-        }
-
-    def _candles_of(self, timeframe: str) -> Any:
+            raise KeyError(timeframe)
         if timeframe not in self._candles:
             self._candles[timeframe] = self._session.prepare(
                 _select(CANDLE_COLUMNS, f"candles_{timeframe}", "series = ? LIMIT ?")
             )
-        return self._candles[timeframe]
+        return candles_json(series, timeframe, self._session.execute(self._candles[timeframe], (series, limit)))
+
+    def gaps(self, series: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest gaps of a series, oldest first."""
+        return gaps_json(series, self._session.execute(self._gaps, (series, limit)))
 
 
 def _select(columns: Sequence[str], table: str, where: str) -> str:

@@ -1,8 +1,11 @@
-"""PURE. What the live page shows, as plain values for JSON, out of Cassandra's rows."""
+"""PURE. What the live page is told, as plain values for JSON: Cassandra's rows under the names that records have on the topics.
+
+So the page asks console and processor the same questions. Instants are microseconds; what a table does not hold is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +20,16 @@ CANDLE_COLUMNS = (
     "volume",
     "trade_count",
     "update_count",
+    "late_count",
+    "last_event_us",
+    "version",
+    "state",
+    "reason",
+    "provenance",
     "coverage",
     "gap_cause",
-    "state",
-    "version",
 )
-GAP_COLUMNS = ("start", "end", "cause", "detail", "state")
+GAP_COLUMNS = ("gap_id", "from_us", "to_us", "cause", "detail", "state", "missing", "version", "fillable", "why_not")
 FEED_COLUMNS = ("source", "state", "reason", "since", "updated_at")
 _CANDLES = "candles_"
 Row = Sequence[Any]
@@ -34,33 +41,28 @@ def timeframes_of(tables: Iterable[str]) -> list[str]:
     return [t.name for t in sorted(parse(name) for name in names if "_" not in name)]
 
 
-def candles_json(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Return candles as one list a column, oldest first; `rows` are in `CANDLE_COLUMNS`, newest first as Cassandra has them."""
-    columns: dict[str, list[Any]] = {name: [] for name in CANDLE_COLUMNS}
+def candles_json(series: str, timeframe: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return candles, oldest first; `rows` are in `CANDLE_COLUMNS`, newest first as Cassandra has them."""
+    length = parse(timeframe).us
+    candles = []
     for row in reversed(list(rows)):
-        for name, value in zip(CANDLE_COLUMNS, row, strict=True):
-            columns[name].append(milliseconds(value) if name == "start" else value)
-    return columns
+        candle = dict(zip(CANDLE_COLUMNS, row, strict=True))
+        start = milliseconds(candle["start"]) * 1000
+        candle |= {"series": series, "timeframe": timeframe, "start": start, "end": start + length}
+        candle["last_event_time"] = candle.pop("last_event_us")
+        candles.append(candle)
+    return candles
 
 
-def gaps_json(rows: Iterable[Row], from_ms: int, now_ms: int) -> list[dict[str, Any]]:
-    """Return the gaps that reach beyond `from_ms` and are not empty, newest first; an open one has `to` null.
-
-    Args:
-        rows: in `GAP_COLUMNS`; an open gap's end is a sentinel far ahead, its state is the truth.
-        from_ms: the left border of the chart.
-        now_ms: where the chart ends; an open gap has lasted until then.
-    """
+def gaps_json(series: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return gaps, oldest first; `rows` are in `GAP_COLUMNS`, newest first. An open one has `to_time` null, as its record has."""
     gaps = []
-    for row in rows:
+    for row in reversed(list(rows)):
         gap = dict(zip(GAP_COLUMNS, row, strict=True))
-        begin, end = milliseconds(gap["start"]), None if gap["state"] == "open" else milliseconds(gap["end"])
-        if end is not None and (end <= begin or end <= from_ms):
-            continue
-        lasted = max(0, (now_ms if end is None else end) - begin)
-        gaps.append(
-            {"from": begin, "to": end, "cause": gap["cause"], "detail": gap["detail"], "state": gap["state"], "lasted_ms": lasted}
-        )
+        begin, end = gap.pop("from_us"), gap.pop("to_us")
+        missing = None if gap["missing"] is None or gap["missing"] < 0 else gap["missing"]
+        gap |= {"series": series, "from_time": begin, "to_time": None if gap["state"] == "open" else end, "missing": missing}
+        gaps.append(gap)
     return gaps
 
 
@@ -69,14 +71,9 @@ def feeds_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
     feeds = []
     for row in sorted(rows, key=lambda r: str(r[0])):
         feed = dict(zip(FEED_COLUMNS, row, strict=True))
-        feed["since"], feed["updated_at"] = milliseconds(feed["since"]), milliseconds(feed["updated_at"])
+        feed["since"], feed["updated_at"] = milliseconds(feed["since"]) * 1000, milliseconds(feed["updated_at"]) * 1000
         feeds.append(feed)
     return feeds
-
-
-def window_ms(timeframe: str) -> int:
-    """Return the length of a timeframe's window in milliseconds; raises ValueError for a name that is none."""
-    return parse(timeframe).us // 1000
 
 
 def milliseconds(moment: datetime | int) -> int:
@@ -84,8 +81,3 @@ def milliseconds(moment: datetime | int) -> int:
     if isinstance(moment, int):
         return moment
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def first(parameters: Mapping[str, str], name: str, otherwise: Sequence[str]) -> str:
-    """Return the parameter `name`, or the first of `otherwise` where it is absent (or nothing where there is none)."""
-    return parameters.get(name) or (otherwise[0] if otherwise else "")

@@ -1,89 +1,311 @@
-"""The live page in a real browser: it shows the candle that is stored, and says why a minute is damaged."""
+"""The live page in a real browser: what it shows, what it says of damage, and every way to use it."""
 
 import asyncio
-import os
-import re
-import subprocess
+import json
 from threading import Event, Thread
 
 import pytest
+from aiohttp import web
 
-from deploy.console import view
-from deploy.console.server import serve
+from deploy.console import account
+from deploy.console.server import Console
+from tests.support.chromium import PHONE, until
+from tests.support.console import served
+from tests.support.feeding import MINUTE, a_candle, a_gap
 
-T0 = 1_700_000_040_000
-MINUTE_MS = 60_000
+T0 = 1_700_000_040_000_000
+LAST = T0 + 20 * MINUTE
 
 
 class FixedStore:
-    """Always the same view: a candle, one damaged by an outage, a gap that lasts, a feed that is down."""
+    """Twenty candles, one damaged by an outage, one corrected; a minute without candle; a gap that lasts; a feed that is down."""
 
-    def view(self, series, timeframe, count, now_ms):
-        candles = [
-            (T0 + MINUTE_MS, 101.25, 104.5, 100.75, 103.125, 42.0, 17, 2, 0.25, "feed_down", "live", 20),
-            (T0, 100.0, 102.0, 99.5, 101.0, 10.0, 5, 0, 1.0, "none", "final", 6),
-        ]
-        now_ms = T0 + 2 * MINUTE_MS
-        return {
-            "now_ms": now_ms,
-            "series": series or "sim:X",
-            "timeframe": timeframe or "1m",
-            "window_ms": MINUTE_MS,
-            "series_list": ["sim:<b>Y</b>", "sim:X"],
-            "timeframes": ["1m", "5m"],
-            "candles": view.candles_json(candles),
-            "gaps": view.gaps_json([(T0 + 75_000, 0, "feed_down", "", "open")], T0, now_ms),
-            "feeds": view.feeds_json([("sim", "down", "connection lost", T0 + 75_000, T0)]),
+    def __init__(self):
+        self.timeframes = ["1m", "5m"]
+        self.names = ["sim:<b>Y</b>", "sim:X"]
+        self.state = "down"
+        self.asked = []
+        changes = {
+            7: {"coverage": 0.25, "gap_cause": "feed_down"},
+            12: {"state": "revised", "reason": "late_trade", "late_count": 1, "version": 99},
         }
+        self.kept = [
+            a_candle(T0 + n * MINUTE, 3 + n % 5, open=2.0 + n % 3, close=3.0 + n % 4, high=7.5, low=1.5, **changes.get(n, {}))
+            for n in range(20)
+            if n != 15
+        ]
+        self.kept.append(a_candle(LAST, 17, closed=False, open=101.25, high=104.5, low=100.75, close=103.125, volume=42.0))
+        self.holes = [
+            a_gap(T0 + 7 * MINUTE + 10_000_000, T0 + 7 * MINUTE + 55_000_000, detail="line cut", missing=4),
+            a_gap(T0 + 15 * MINUTE, T0 + 16 * MINUTE, cause="no_trades"),
+            a_gap(LAST + 15_000_000, None, cause="feed_stale"),
+        ]
+
+    def series(self):
+        return self.names
+
+    def feeds(self):
+        return [{"source": "sim", "state": self.state, "reason": "connection lost", "since": LAST, "updated_at": LAST}]
+
+    def candles(self, series, timeframe, limit):
+        self.asked.append((series, timeframe, limit))
+        return [vars(c) for c in self.kept][-limit:] if (series, timeframe) == ("sim:X", "1m") else []
+
+    def gaps(self, series, limit):
+        return [vars(g) for g in self.holes][-limit:] if series == "sim:X" else []
 
 
-@pytest.fixture
-def address():
-    loop, stop, started, found = asyncio.new_event_loop(), asyncio.Event(), Event(), []
+class Told:
+    """A processor's stream of changes, told by the test."""
 
-    def ready(url):
-        found.append(url)
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.streams, self.refuse = set(), False
+        started = Event()
+        self.thread = Thread(target=self._run, args=(started,))
+        self.thread.start()
+        assert started.wait(10)
+
+    def _run(self, started):
+        asyncio.set_event_loop(self.loop)
+        app = web.Application()
+        app.router.add_get("/events", self._events)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        self.loop.run_until_complete(runner.setup())
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        self.loop.run_until_complete(site.start())
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         started.set()
+        self.loop.run_forever()
+        self.loop.run_until_complete(runner.cleanup())
+        self.loop.close()
 
-    thread = Thread(target=lambda: loop.run_until_complete(serve(FixedStore(), "127.0.0.1", 0, stop, ready)))
-    thread.start()
-    assert started.wait(10)
-    yield found[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
-    loop.close()
+    async def _events(self, request):
+        if self.refuse:
+            return web.Response(status=503)
+        assert request.query["feeds"] == "1"
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"retry: 100\n\n")
+        queue = asyncio.Queue()
+        self.streams.add(queue)
+        try:
+            while (said := await queue.get()) is not None:
+                await response.write(said)
+        finally:
+            self.streams.discard(queue)
+        return response
+
+    def tell(self, kind, record):
+        said = f"event: {kind}\ndata: {json.dumps(record)}\n\n".encode()
+        self._to_all(said)
+
+    def end(self):
+        self._to_all(None)
+
+    def _to_all(self, said):
+        def put():
+            for queue in self.streams:
+                queue.put_nowait(said)
+
+        self.loop.call_soon_threadsafe(put)
+
+    def close(self):
+        self.end()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
 
 
 @pytest.fixture
-def dom(address, tmp_path):
-    command = [os.environ["E2E_BROWSER"], "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += ["--disable-component-update", "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path}"]
-    command += ["--virtual-time-budget=5000", "--dump-dom", f"{address}#theme=dark"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+def store():
+    return FixedStore()
 
 
-def text_of(dom, element_id):
-    inside = re.search(rf'id="{element_id}"[^>]*>(.*?)</(?:dl|tbody|ul|select|p)>', dom, re.DOTALL)
-    return re.sub(r"<[^>]+>", " ", inside[1])
+@pytest.fixture
+def told():
+    processor = Told()
+    yield processor
+    processor.close()
 
 
-def test_page_shows_the_newest_candle_its_damage_and_the_lasting_gap(dom):
-    newest = text_of(dom, "newest")
-    for fact in ("101.25", "104.5", "100.75", "103.125", "25.00 %", "feed down", "live"):
+@pytest.fixture
+def address(store, tmp_path):
+    with served(Console(store, left=account.kept_in(tmp_path))) as url:
+        yield url
+
+
+@pytest.fixture
+def tab(browser, address):
+    shown = browser.open(f"{address}/#series=sim:X")
+    shown.wait_text("#newest", "103.125")
+    yield shown
+    shown.close()
+
+
+def test_newest_candle_its_version_the_feed_and_the_lasting_gap_are_shown(tab):
+    newest = tab.text("#newest")
+    for fact in ("101.25", "104.5", "100.75", "103.125", "42", "17", "100 %", "live"):
         assert fact in newest
-    gaps = text_of(dom, "gaps")
-    assert "feed down" in gaps
-    assert "lasting" in gaps
-    assert "sim: down since" in text_of(dom, "feeds")
-    assert '<p id="trouble" role="status" hidden=""></p>' in dom
-    assert 'data-theme="dark"' in dom
+    assert "lasting" in tab.text("#gaps")
+    assert "sim: down since" in tab.text("#feeds")
+    assert tab.count("#feeds li.bad") == 1
+    assert tab.text("#trouble") == ""
+    assert "twice a second" in tab.text("footer")
 
 
-def test_chart_is_drawn_with_candles_and_a_shaded_gap(dom):
-    assert dom.count('class="box"') >= 1 or 'class="trace boxes"' in dom
-    assert 'class="shapelayer"' in dom
+def test_candles_volume_coverage_and_gaps_are_drawn(tab):
+    assert tab.count(".candle") == 20
+    assert tab.count(".volume rect") == 20
+    assert tab.count(".coverage .bad") == 1
+    assert (tab.count(".candle.damaged"), tab.count(".candle.revised"), tab.count(".corrected")) == (1, 1, 1)
+    assert [tab.count(f".gap.{cause}") for cause in ("feed_down", "no_trades", "feed_stale")] == [1, 1, 1]
+    widths = tab.js("[...document.querySelectorAll('.gap')].map((g) => g.getBoundingClientRect().width)")
+    window = tab.js("document.querySelector('.gap.no_trades').getBoundingClientRect().width")
+    assert min(widths) >= 3
+    assert widths[0] != window, "a gap is as wide as it lasted"
 
 
-def test_names_from_a_feed_are_text_and_never_markup(dom):
-    assert "<b>Y</b>" not in dom
-    assert "sim:&lt;b&gt;Y&lt;/b&gt;" in dom
+def test_a_gaps_cause_and_a_candles_coverage_and_version_show_on_hover(tab):
+    x, y = tab.middle(".gap.feed_down")
+    tab.hover(x, y)
+    tab.wait_text("#pointed", "feed down")
+    said = tab.text("#pointed")
+    for fact in ("45 s, closed", "4 missing", "line cut", "coverage 25.00 %", "version"):
+        assert fact in said
+    tab.hover(*tab.middle(".gap.no_trades"))
+    tab.wait_text("#pointed", "no trades")
+    assert "No candle here" in tab.text("#pointed")
+    tab.hover(5, 5)
+    until(lambda: tab.text("#pointed") == "", 5, "nothing pointed at")
+
+
+def test_a_corrected_candle_says_why_by_keyboard_alone(tab):
+    tab.js("document.activeElement.blur()")
+    for _ in range(12):
+        tab.press("Tab")
+        if tab.js("document.activeElement.id") == "chart":
+            break
+    assert tab.js("document.activeElement.id") == "chart"
+    for _ in range(40):
+        tab.press("ArrowLeft")
+        tab.js("new Promise(requestAnimationFrame)")
+        if "revised" in tab.text("#pointed"):
+            break
+    assert "revised (late trade), version 99" in tab.text("#pointed")
+    tab.press("Escape")
+    until(lambda: tab.text("#pointed") == "", 5, "nothing pointed at")
+
+
+def test_keys_change_series_timeframe_and_zoom(tab, store):
+    tab.press(".")
+    until(lambda: ("sim:X", "5m", 1000) in store.asked, 10, "the other timeframe")
+    assert tab.js("document.querySelector('#timeframes input:checked').value") == "5m"
+    tab.press(",")
+    tab.wait_text("#newest", "103.125")
+    tab.press("]")
+    tab.wait("document.querySelector('#series').value === 'sim:<b>Y</b>'", "the other series")
+    tab.press("[")
+    tab.wait_text("#newest", "103.125")
+    before = tab.js("document.querySelector('.gap.no_trades').getBoundingClientRect().width")
+    tab.press("+")
+    tab.wait(f"document.querySelector('.gap.no_trades').getBoundingClientRect().width > {before}", "a closer view")
+    assert tab.js("location.hash").startswith("#series=sim%3AX")
+
+
+def test_names_from_a_feed_are_text_and_never_markup(tab):
+    assert tab.js("[...document.querySelectorAll('#series option')].map((o) => o.textContent)") == ["sim:<b>Y</b>", "sim:X"]
+    assert tab.count("#series b") == 0
+
+
+def test_it_fits_a_phone_and_a_finger_can_ask(browser, address):
+    tab = browser.open(f"{address}/#series=sim:X", PHONE, touch=True)
+    tab.wait_text("#newest", "103.125")
+    assert tab.js("document.documentElement.scrollWidth") == PHONE[0], "nothing sticks out to the side"
+    assert tab.js("document.querySelector('#chart').getBoundingClientRect().width") > 300
+    tab.tap(*tab.middle(".gap.no_trades"))
+    tab.wait_text("#pointed", "no trades")
+    box = tab.js("((r) => [r.left, r.right])(document.querySelector('#pointed').getBoundingClientRect())")
+    assert box[0] >= 0
+    assert box[1] <= PHONE[0]
+    tab.close()
+
+
+def luminance(tab, selector, what):
+    numbers = tab.js(f"getComputedStyle(document.querySelector('{selector}')).{what}.match(/[0-9.]+/g).map(Number)")
+    linear = [v / 255 / 12.92 if v / 255 <= 0.03928 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in numbers[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_light_and_dark_follow_the_reader_can_be_switched_and_can_be_read(browser, address, dark):
+    tab = browser.open(f"{address}/#series=sim:X", dark=dark)
+    tab.wait_text("#newest", "103.125")
+    assert tab.js("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+    for selector in ("#newest dd", "#newest dt", "#gaps td", "footer", "#feeds li", "#newest dd.damaged, dd"):
+        inks = sorted([luminance(tab, selector, "color"), luminance(tab, "body", "backgroundColor")])
+        assert (inks[1] + 0.05) / (inks[0] + 0.05) >= 4.5, f"{selector}: contrast of text, WCAG AA"
+    tab.js("document.querySelector('#theme').click()")
+    assert tab.js("document.documentElement.dataset.theme") == ("light" if dark else "dark")
+    tab.close()
+
+
+def test_what_is_told_is_shown_at_once_and_an_older_version_changes_nothing(browser, store, told):
+    with served(Console(store, told.url)) as url:
+        tab = browser.open(f"{url}/#series=sim:X")
+        tab.wait("document.documentElement.dataset.stream === 'open'", "the stream")
+        tab.wait_text("#newest", "103.125")
+        newer = a_candle(LAST, 18, closed=False, close=104.0, last_event_time=LAST + 5)
+        told.tell("candle", vars(newer))
+        tab.wait_text("#newest", "104", 3)
+        told.tell("candle", vars(a_candle(LAST, 16, closed=False, close=1.5)))
+        told.tell("candle", vars(a_candle(LAST, 30, series="sim:OTHER", close=2.5)))
+        told.tell("gap", vars(a_gap(LAST + 15_000_000, LAST + 25_000_000, cause="feed_stale")))
+        until(lambda: "lasting" not in tab.text("#gaps"), 5, "the gap's end")
+        assert "104" in tab.text("#newest")
+        told.tell("feed", {"source": "sim", "state": "live", "reason": "", "since": LAST, "updated_at": LAST})
+        tab.wait_text("#feeds", "sim: live", 1.5)
+        assert tab.count("#feeds li.good") == 1
+        tab.close()
+
+
+def test_without_its_stream_the_page_goes_on_asking_and_comes_back_to_it(browser, store, told):
+    told.refuse = True
+    with served(Console(store, told.url)) as url:
+        tab = browser.open(f"{url}/#series=sim:X")
+        tab.wait_text("#newest", "103.125")
+        store.kept.append(a_candle(LAST, 21, closed=False, close=107.0))
+        tab.wait_text("#newest", "107", 5)
+        assert "twice a second" in tab.text("footer")
+        told.refuse = False
+        tab.wait("document.documentElement.dataset.stream === 'open'", "the stream")
+        store.kept.append(a_candle(LAST, 22, closed=False, close=108.0))  # said by nobody: what a broken stream has missed
+        told.end()
+        tab.wait_text("#newest", "108", 5)
+        tab.close()
+
+
+def test_the_account_of_a_run_is_shown_once_there_is_one(browser, store, tmp_path):
+    with served(Console(store, left=account.kept_in(tmp_path))) as url:
+        tab = browser.open(f"{url}/#series=sim:X")
+        tab.wait_text("#newest", "103.125")
+        assert tab.text("#account") == ""
+        sums = {"trades_sent": 1234, "lost_in_gaps": 34, "first_candle_s": None, "sources": {"finnhub": {"sent": 777}}}
+        account.leave(tmp_path, sums, balances=True)
+        tab.wait_text("#account", "It balances.", 8)
+        for fact in ("1,234", "lost in gaps", "finnhub: sent", "777"):
+            assert fact in tab.text("#account")
+        tab.close()
+
+
+def test_trouble_is_said_and_ends(browser, store, address):
+    class AwayError(Exception):
+        pass
+
+    tab = browser.open(f"{address}/#series=sim:X")
+    tab.wait_text("#newest", "103.125")
+    series, store.series = store.series, lambda: (_ for _ in ()).throw(AwayError())
+    tab.wait_text("#trouble", "No fresh data")
+    assert "103.125" in tab.text("#newest"), "what is known stays"
+    store.series = series
+    until(lambda: tab.text("#trouble") == "", 10, "the end of the trouble")
+    tab.close()

@@ -1,18 +1,17 @@
 """The live page's server against Cassandra: what is in the tables is what the page is told."""
 
-import asyncio
 import json
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import Event, Thread
 
 import pytest
 
 from deploy.cassandra.connect import connected
-from deploy.console.server import serve
+from deploy.console.server import Console
 from deploy.console.store import Store
+from processor import live_page
+from tests.support.console import served
 
 pytestmark = pytest.mark.integration
 
@@ -25,32 +24,12 @@ CANDLE = (
 )
 GAP = (
     "INSERT INTO gaps (series, start, gap_id, end, from_us, to_us, cause, detail, state, missing, version, "
-    "fillable, why_not, updated_at) VALUES (%s, %s, %s, %s, 0, 0, 'feed_down', '', %s, -1, 0, false, '', %s)"
+    "fillable, why_not, updated_at) VALUES (%s, %s, %s, %s, %s, %s, 'feed_down', '', %s, -1, 0, false, '', %s)"
 )
 
 
 def moment(ms):
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-@contextmanager
-def served(store):
-    """The page's address, served by a thread until the end."""
-    loop, stop, started, address = asyncio.new_event_loop(), asyncio.Event(), Event(), []
-
-    def ready(url):
-        address.append(url)
-        started.set()
-
-    thread = Thread(target=lambda: loop.run_until_complete(serve(store, "127.0.0.1", 0, stop, ready)))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield address[0].rstrip("/")
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 def get(url):
@@ -67,45 +46,61 @@ def page(space):
         store = Store(session, space.keyspace)
         for n, (coverage, cause) in enumerate([(1.0, "none"), (0.5, "feed_down")]):
             session.execute(CANDLE, ("sim:X", moment(T0 + n * 60_000), coverage, cause, moment(T0)))
-        session.execute(GAP, ("sim:X", moment(T0 + 90_000), "g1", moment(T0 + 120_000), "closed", moment(T0)))
-        session.execute(GAP, ("sim:X", moment(T0 + 130_000), "g2", moment(FAR), "open", moment(T0)))
+        for name, begin, end, state in (("g1", T0 + 90_000, T0 + 120_000, "closed"), ("g2", T0 + 130_000, FAR, "open")):
+            session.execute(GAP, ("sim:X", moment(begin), name, moment(end), begin * 1000, end * 1000, state, moment(T0)))
         session.execute("INSERT INTO series_list (grp, series, source, symbol) VALUES ('all', 'sim:X', 'sim', 'X')")
         session.execute(
             "INSERT INTO feed_status (grp, source, state, reason, since, updated_at) VALUES ('all', 'sim', 'live', '', %s, %s)",
             (moment(T0), moment(T0)),
         )
-        with served(store) as address:
+        with served(Console(store)) as address:
             yield address
 
 
-def test_view_tells_candles_gaps_and_feeds_of_the_first_series_unless_asked(page):
-    status, headers, body = get(f"{page}/view?timeframe=1m")
-    view = json.loads(body)
+def test_what_is_in_the_tables_is_what_the_page_is_told(page):
+    status, headers, body = get(f"{page}/about")
+    about = json.loads(body)
     assert (status, headers["Cache-Control"]) == (200, "no-store")
-    assert (view["series"], view["series_list"], view["window_ms"]) == ("sim:X", ["sim:X"], 60_000)
-    assert view["candles"]["start"] == [T0, T0 + 60_000]
-    assert view["candles"]["coverage"] == [1.0, 0.5]
-    assert [(g["from"], g["to"]) for g in view["gaps"]] == [(T0 + 130_000, None), (T0 + 90_000, T0 + 120_000)]
-    assert [f["source"] for f in view["feeds"]] == ["sim"]
+    assert (about["stream"], about["account"], "1m" in about["timeframes"]) == (False, None, True)
+    assert json.loads(get(f"{page}/series")[2]) == {"series": ["sim:X"]}
+    assert [(f["source"], f["state"], f["since"]) for f in json.loads(get(f"{page}/feeds")[2])["feeds"]] == [
+        ("sim", "live", T0 * 1000)
+    ]
+    candles = json.loads(get(f"{page}/candles/sim%3AX/1m")[2])["candles"]
+    assert [(c["start"], c["coverage"], c["gap_cause"]) for c in candles] == [
+        (T0 * 1000, 1.0, "none"),
+        (T0 * 1000 + 60_000_000, 0.5, "feed_down"),
+    ]
+    gaps = json.loads(get(f"{page}/gaps/sim%3AX")[2])["gaps"]
+    assert [(g["gap_id"], g["from_time"], g["to_time"]) for g in gaps] == [
+        ("g1", (T0 + 90_000) * 1000, (T0 + 120_000) * 1000),
+        ("g2", (T0 + 130_000) * 1000, None),
+    ]
+    for what in ("candles/sim%3AX/1m", "gaps/sim%3AX"):
+        newest = json.loads(get(f"{page}/{what}?limit=1")[2])
+        assert newest[what.partition("/")[0]] == (candles if what.startswith("candles") else gaps)[-1:]
 
 
-def test_unknown_timeframe_is_a_clear_error_and_unknown_series_is_empty(page):
-    status, _, body = get(f"{page}/view?timeframe=7m")
-    assert status == 400
+def test_unknown_timeframe_and_wrong_limits_are_clear_errors_and_an_unknown_series_is_empty(page):
+    status, _, body = get(f"{page}/candles/sim%3AX/7m")
+    assert status == 404
     assert "7m" in json.loads(body)["error"]
-    status, _, body = get(f"{page}/view?timeframe=1m&series=no%3Asuch")
-    assert (status, json.loads(body)["candles"]["start"]) == (200, [])
+    for limit in ("0", "1001", "x", ""):
+        status, _, body = get(f"{page}/gaps/sim%3AX?limit={limit}")
+        assert (status, json.loads(body)["error"]) == (400, "limit is a whole number from 1 to 1000")
+    status, _, body = get(f"{page}/candles/no%3Asuch/1m")
+    assert (status, json.loads(body)["candles"]) == (200, [])
 
 
-def test_page_takes_everything_from_its_own_server(page):
-    for path, kind in {
-        "/": "text/html",
-        "/page.css": "text/css",
-        "/page.js": "text/javascript",
-        "/plotly.js": "text/javascript",
-    }.items():
+def test_without_a_processor_there_is_no_stream_and_one_that_is_away_is_503(page):
+    assert get(f"{page}/events?series=sim%3AX")[0] == 503
+    with served(Console(None, "http://127.0.0.1:1")) as address:
+        status, _, body = get(f"{address}/events?series=sim%3AX")
+        assert (status, "does not answer" in json.loads(body)["error"]) == (503, True)
+
+
+def test_the_page_is_served(page):
+    for path in live_page.FILES:
         status, headers, body = get(page + path)
-        assert status == 200
-        assert headers["Content-Type"].startswith(kind)
+        assert (status, bool(body)) == (200, True)
         assert "default-src 'self'" in headers["Content-Security-Policy"]
-        assert path == "/plotly.js" or b"//cdn" not in body

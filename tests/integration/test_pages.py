@@ -135,7 +135,7 @@ def test_what_is_unknown_is_404_and_says_what_there_is(first, replayed):
     assert first.gaps("pages:NOBODY")[0] == 404
     status, answer = first.candles(replayed[0], "7m")
     assert (status, answer) == (404, {"error": "no timeframe '7m'", "timeframes": list(TIMEFRAMES)})
-    for path in ("/", "/table", "/table/state", "/router", "/candles", "/candles/x"):
+    for path in ("/nothing", "/table", "/table/state", "/router", "/candles", "/candles/x"):
         status, answer = first.get(path)
         assert (status, "/series" in answer["pages"]) == (404, True)
 

@@ -1,47 +1,46 @@
-"""What the live page is given, out of rows as the driver returns them."""
+"""What the live page is given out of Cassandra's rows: records under the names that they have on the topics."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
 
-from deploy.console import view
+from deploy.console import account, view
+from schemas.records import Candle, Gap
 
-MINUTE_MS = 60_000
-T0 = 1_700_000_040_000  # a whole minute
-
-
-def moment(ms):
-    return datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None)  # the driver's datetimes are naive and mean UTC
+MINUTE_US = 60_000_000
+T0 = 1_700_000_040_000_000  # a whole minute
+FAR = 4_102_444_800_000_000
 
 
-def a_candle(start_ms, close=2.0):
-    return (moment(start_ms), 1.0, 3.0, 0.5, close, 10.0, 4, 1, 1.0, "none", "final", 6)
+def moment(us):
+    return datetime.fromtimestamp(us / 1e6, UTC).replace(tzinfo=None)  # the driver's datetimes are naive and mean UTC
 
 
-def a_gap(start, end, state="closed", cause="feed_down"):
-    return (moment(start), moment(end), cause, "", state)
+def a_candle(start_us, close=2.0):
+    return (moment(start_us), 1.0, 3.0, 0.5, close, 10.0, 4, 1, 2, start_us + 7, 6, "final", "none", "trades", 1.0, "none")
 
 
-def test_candles_come_oldest_first_as_columns():
-    columns = view.candles_json([a_candle(T0 + MINUTE_MS, close=2.5), a_candle(T0)])
-    assert columns["start"] == [T0, T0 + MINUTE_MS]
-    assert columns["close"] == [2.0, 2.5]
-    assert set(columns) == set(view.CANDLE_COLUMNS)
+def a_gap(start, end, state="closed", cause="feed_down", missing=-1):
+    return (f"g{start}", start, end, cause, "", state, missing, 5, True, "")
 
 
-def test_open_gap_has_no_end_and_has_lasted_until_now():
-    (gap,) = view.gaps_json([a_gap(T0, 4_102_444_800_000, state="open")], T0, T0 + 5000)
-    assert (gap["from"], gap["to"], gap["lasted_ms"]) == (T0, None, 5000)
+def test_candles_come_oldest_first_under_their_records_names():
+    candles = view.candles_json("sim:X", "5m", [a_candle(T0 + 5 * MINUTE_US, close=2.5), a_candle(T0)])
+    assert [(c["start"], c["end"], c["close"]) for c in candles] == [
+        (T0, T0 + 5 * MINUTE_US, 2.0),
+        (T0 + 5 * MINUTE_US, T0 + 10 * MINUTE_US, 2.5),
+    ]
+    assert candles[0]["last_event_time"] == T0 + 7
+    assert {c for candle in candles for c in candle} <= {f.name for f in fields(Candle)}
+    assert {(c["series"], c["timeframe"]) for c in candles} == {("sim:X", "5m")}
 
 
-@pytest.mark.parametrize(("begin", "end"), [(T0, T0), (T0 - 20, T0 - 10), (T0 - 20, T0)])
-def test_gaps_that_are_empty_or_out_of_view_are_left_out(begin, end):
-    assert view.gaps_json([a_gap(begin, end)], T0, T0 + MINUTE_MS) == []
-
-
-def test_gap_that_reaches_into_view_keeps_its_own_borders():
-    (gap,) = view.gaps_json([a_gap(T0 - 1000, T0 + 1)], T0, T0 + MINUTE_MS)
-    assert (gap["from"], gap["to"]) == (T0 - 1000, T0 + 1)
+def test_an_open_gap_has_no_end_and_a_number_that_is_not_known_is_null():
+    rows = [a_gap(T0 + 9, FAR, state="open"), a_gap(T0, T0 + 3, missing=2)]
+    gaps = view.gaps_json("sim:X", rows)
+    assert [(g["from_time"], g["to_time"], g["missing"]) for g in gaps] == [(T0, T0 + 3, 2), (T0 + 9, None, None)]
+    assert {g for gap in gaps for g in gap} <= {f.name for f in fields(Gap)}
 
 
 def test_timeframes_are_those_that_have_a_table_shortest_first():
@@ -49,11 +48,23 @@ def test_timeframes_are_those_that_have_a_table_shortest_first():
     assert view.timeframes_of(tables) == ["10s", "1m", "1h"]
 
 
-def test_feeds_are_sorted_by_name():
-    feeds = view.feeds_json([("z", "live", "", moment(T0), moment(T0)), ("a", "down", "lost", moment(T0), moment(T0 + 1))])
-    assert [(f["source"], f["state"], f["updated_at"]) for f in feeds] == [("a", "down", T0 + 1), ("z", "live", T0)]
+def test_feeds_are_sorted_by_name_and_in_microseconds():
+    feeds = view.feeds_json([("z", "live", "", moment(T0), moment(T0)), ("a", "down", "lost", moment(T0), moment(T0 + 1000))])
+    assert [(f["source"], f["state"], f["updated_at"]) for f in feeds] == [("a", "down", T0 + 1000), ("z", "live", T0)]
 
 
-def test_a_name_that_is_no_timeframe_is_refused():
-    with pytest.raises(ValueError, match="no timeframe"):
-        view.window_ms("1x")
+def test_an_account_is_read_back_as_it_was_left_until_it_is_forgotten(tmp_path):
+    file = account.kept_in(tmp_path)
+    assert account.read(file) is None
+    account.leave(tmp_path, {"trades_sent": 3}, balances=False)
+    account.leave(tmp_path, {"trades_sent": 4}, balances=True)
+    assert account.read(file) == {"trades_sent": 4, "balances": True}
+    account.forget(tmp_path)
+    account.forget(tmp_path)
+    assert account.read(file) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
+def test_what_is_no_account_is_none(tmp_path, text):
+    account.kept_in(tmp_path).write_text(text, encoding="latin-1")
+    assert account.read(account.kept_in(tmp_path)) is None

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from confluent_kafka import murmur2
 
-from processor import events, web
+from processor import events, live_page, web
 from processor.cache import Cache
 from processor.events import Hub
 from processor.hot import Hot
@@ -40,6 +40,7 @@ class Member:
     def __init__(self, group, partitions):
         self.group, self.partitions, self.assigned = group, partitions, True
         self.named = []
+        self.told = []
 
     def health(self):
         return {"ready": self.assigned, "assigned": self.assigned}
@@ -52,6 +53,9 @@ class Member:
 
     def series(self):
         return self.named
+
+    def feeds(self):
+        return self.told
 
 
 class Node:
@@ -158,9 +162,9 @@ async def test_503_while_not_ready_says_why():
         assert await get(f"{a.url}/health/live") == (200, {"live": True})
 
 
-async def opened(url):
+async def opened(url, query=""):
     session = aiohttp.ClientSession()
-    response = await session.get(url + "/events", timeout=aiohttp.ClientTimeout(total=20))
+    response = await session.get(f"{url}/events{query}", timeout=aiohttp.ClientTimeout(total=20))
     assert response.status == 200
     assert await response.content.readuntil(b"\n\n") == web.HELLO
     return session, response
@@ -192,6 +196,51 @@ async def test_a_stream_carries_the_other_workers_changes_and_ends_with_them():
         assert await response.content.read() == b""
         await until(lambda: not a.hot.hub._clients)
         await session.close()
+
+
+LIVE = {"source": "sim", "state": "live", "reason": "", "since": 1, "updated_at": 2}
+
+
+@in_loop
+async def test_who_asks_for_it_hears_of_feeds_that_change_and_others_do_not():
+    async with Node(Group(), 0, 1) as a:
+        a.member.told = [LIVE]
+        plain, heard = await opened(a.url), await opened(a.url, "?feeds=1&series=sim:NONE")
+        await until(lambda: len(a.hot.hub._clients) == 2)
+        a.publish(a_candle(0, 3, series=NAMES[0]))
+        assert await next_event(heard[1]) == ("feed", LIVE)
+        a.publish(a_candle(0, 4, series=NAMES[0]))
+        a.member.told = [LIVE | {"state": "down"}]
+        a.publish(a_candle(0, 5, series=NAMES[0]))
+        assert await next_event(heard[1]) == ("feed", LIVE | {"state": "down"})
+        assert [(await next_event(plain[1]))[0] for _ in range(3)] == ["candle"] * 3
+        assert await get(f"{a.url}/feeds") == (200, {"feeds": a.member.told})
+        for session, _ in (plain, heard):
+            await session.close()
+
+
+@in_loop
+async def test_a_worker_without_partitions_asks_another_how_feeds_are():
+    group = Group()
+    async with Node(group, 0, 1) as a, Node(group) as b:
+        a.member.told = [LIVE]
+        assert await get(f"{b.url}/feeds") == (200, {"feeds": [LIVE]})
+        a.member.told = []
+        assert await get(f"{a.url}/feeds") == (200, {"feeds": []})
+
+
+@in_loop
+async def test_the_live_page_comes_from_the_worker_itself_and_takes_nothing_from_elsewhere():
+    async with Node(Group(), 0, 1) as a, aiohttp.ClientSession() as session:
+        for path, name in live_page.FILES.items():
+            async with session.get(a.url + path) as response:
+                assert (response.status, response.content_type) == (200, live_page.KINDS[name.rpartition(".")[2]])
+                assert response.headers["Content-Security-Policy"].startswith("default-src 'self';")
+                text = await response.text()
+                assert "//cdn" not in text
+                assert "innerHTML" not in text, "names out of a feed are text"
+        status, about = await get(f"{a.url}/about")
+        assert (status, about["stream"], about["timeframes"], about["account"]) == (200, True, ["1m", "5m"], None)
 
 
 def test_a_silent_stream_gives_signs_of_life(monkeypatch):
