@@ -6,7 +6,7 @@ says so, so offsets never run ahead of deliveries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -36,16 +36,22 @@ class Send(NamedTuple):
 
 @dataclass
 class Outgoing:
-    """One flush: `outputs` must be acknowledged before `state` is sent, and both before `done` may be committed."""
+    """What one flush publishes; live candles last. It must be acknowledged before state taken after it is sent."""
 
     outputs: list[Send] = field(default_factory=list)
-    state: list[Send] = field(default_factory=list)
     live: int = 0
     """How many of `outputs` are live candles."""
-    done: dict[tuple[str, int], int] = field(default_factory=dict)
-    """(topic, partition) -> next offset: everything below is in `outputs` and `state`."""
     records: list[tuple[Candle | Gap, int, bytes]] = field(default_factory=list)
     """The candles and gaps among `outputs`, with partition and bytes: for readers of this process."""
+
+
+@dataclass
+class State:
+    """State of some partitions; once it is acknowledged, `done` may be committed."""
+
+    messages: list[Send] = field(default_factory=list)
+    done: dict[tuple[str, int], int] = field(default_factory=dict)
+    """(topic, partition) -> next offset: everything below has had its effect on outputs and state."""
 
 
 class Counters(Protocol):
@@ -242,37 +248,40 @@ class Engine:
         """True when something waits that must be sent at once: a closing, a gap change, a dead letter; or history to take in."""
         return bool(self._ready) or any(p.held.is_due for p in self.partitions.values())
 
-    def outgoing(self, *, live: set[int], with_state: bool, now: int) -> Outgoing:
-        """Take what is to be sent.
+    def outgoing(self, live: set[int], now: int) -> Outgoing:
+        """Take what is to be published, and a portion of the history that is due with it.
 
         Args:
             live: indices of the timeframes whose live candles are due.
-            with_state: whether to take state and offsets too.
             now: wall clock, microseconds.
         """
         for partition in self.partitions.values():
             if partition.held.is_due:
                 partition.release(now)
                 self._publish(partition, partition.take_out())
-        outgoing = Outgoing(outputs=self._ready, records=self._made)
+        outgoing = Outgoing(self._ready, 0, self._made)
         self._ready, self._made = [], []
-        for partition in self.partitions.values():
-            if live:
-                candles = partition.take_live(live, now)
-                self._counters.candle("live", len(candles))
-                outgoing.live += len(candles)
-                for c in candles:
-                    value = self._encode_live(c)
-                    outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
-                    outgoing.records.append((c, partition.number, value))
-            if with_state:
-                outgoing.state += [Send(self._changelog, partition.number, k, v) for k, v in dump(partition)]
-        if with_state:
-            for (topic, number), following in self._read.items():
+        for partition in self.partitions.values() if live else ():
+            candles = partition.take_live(live, now)
+            self._counters.candle("live", len(candles))
+            outgoing.live += len(candles)
+            for c in candles:
+                value = self._encode_live(c)
+                outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
+                outgoing.records.append((c, partition.number, value))
+        return outgoing
+
+    def state(self, numbers: Collection[int]) -> State:
+        """Take the state of these partitions, as of what `outgoing` has taken."""
+        state = State()
+        for number in numbers:
+            state.messages += [Send(self._changelog, number, key, value) for key, value in dump(self.partitions[number])]
+        for (topic, number), following in self._read.items():
+            if number in numbers:
                 # What waits (a status for its records, history for its status) is read again after a crash: it is not done.
                 oldest = self._oldest_waiting(self._dataset_of[topic], self.partitions[number])
-                outgoing.done[topic, number] = following if oldest is None else min(following, oldest)
-        return outgoing
+                state.done[topic, number] = following if oldest is None else min(following, oldest)
+        return state
 
     def _oldest_waiting(self, dataset: str, partition: Partition) -> int | None:
         if dataset == "feed-status":

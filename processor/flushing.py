@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -17,7 +17,7 @@ from faust.types import TP
 
 from processor import telemetry
 from processor.beside import Beside
-from processor.engine import Engine, Outgoing, Send
+from processor.engine import Engine, Outgoing, Send, State
 from processor.intake import HOLD_MOST_S, HOLD_S, Intake
 from processor.ownership import LostError, Ownership
 from processor.publisher import Publisher
@@ -78,6 +78,8 @@ class Flusher:
         self._pulse = pulse
         self._flush_s = flush_s
         self._state_due = 0.0
+        self._state_of = -1
+        """Partition whose state was written last."""
         self._published = published
         self._writing = asyncio.Lock()
         self._beside = Beside(self._ended)
@@ -116,7 +118,7 @@ class Flusher:
             try:
                 await self._beside.end()
                 if self.ready:
-                    await self._write(set(), with_state=True)
+                    await self._write(set(), sorted(self._engine.partitions))
                     await self._beside.end()
             except LostError as error:
                 log.warning("flush.given_up", reason=str(error))
@@ -168,38 +170,47 @@ class Flusher:
                 await self._publisher.send(declared, self._ownership)
             if not with_state and "state" not in self._beside and self._ownership.ageing():
                 self._beside.start("state", self._renew())
-            await self._write(live, with_state=with_state)
+            await self._write(live, self._next_part() if with_state else ())
             self._intake.hold_s = min(HOLD_S * self._pulse.stretch, HOLD_MOST_S)
             telemetry.LIVE_STRETCH.set(self._pulse.stretch)
 
-    async def _write(self, live: set[int], *, with_state: bool) -> None:
+    async def _write(self, live: set[int], state_of: Collection[int]) -> None:
         try:
-            await self._write_all(live, with_state=with_state)
+            await self._write_all(live, state_of)
         except BaseException:
             self.ready = False  # taken out of the engine and perhaps not written: nothing after it may be
             raise
 
-    async def _write_all(self, live: set[int], *, with_state: bool) -> None:
+    async def _write_all(self, live: set[int], state_of: Collection[int]) -> None:
         began = time.monotonic()
-        now = time.time_ns() // 1000  # noqa: TID251  # stamped on what is made
-        made = self._engine.outgoing(live=live, with_state=False, now=now)
+        made = self._engine.outgoing(live, time.time_ns() // 1000)  # noqa: TID251  # stamped on what is made
         if made.live:
             self._pulse.sent(made.live, time.monotonic() - began)
             self._beside.start("live", self._send(*_live(made)))
         outputs, records = _lasting(made)
-        state = self._state(now) if with_state else None
+        state = self._state(state_of) if state_of else None
         if outputs:
             await self._send(outputs, records)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
         if state is not None:
             self._beside.start("state", self._write_state(state))
 
-    def _state(self, now: int) -> Outgoing:
+    def _next_part(self) -> Collection[int]:
+        # One partition's state at a time, in turn: nothing else is done while it is taken.
+        numbers = sorted(self._engine.partitions)
+        following = [n for n in numbers if n > self._state_of] or numbers
+        if not following:
+            return ()
+        self._state_of = following[0]
+        return following[:1]
+
+    def _state(self, numbers: Collection[int]) -> State:
         began = time.monotonic()
-        state = self._engine.outgoing(live=set(), with_state=True, now=now)
-        period = max(self._flush_s, (time.monotonic() - began) / STATE_SHARE)
+        state = self._engine.state(numbers)
+        share = len(numbers) / max(1, len(self._engine.partitions))
+        period = max(self._flush_s * share, (time.monotonic() - began) / STATE_SHARE)
         self._state_due = began + period
-        telemetry.STATE_PERIOD_SECONDS.set(period)
+        telemetry.STATE_PERIOD_SECONDS.set(period / share)
         return state
 
     async def _send(self, outputs: Sequence[Send], records: Sequence[Made]) -> None:
@@ -211,9 +222,9 @@ class Flusher:
             self.ready = False  # what was taken out of the engine is perhaps not written
         self.due.set()
 
-    async def _write_state(self, state: Outgoing) -> None:
-        telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in state.state))
-        await self._publisher.send(state.state, self._ownership)
+    async def _write_state(self, state: State) -> None:
+        telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in state.messages))
+        await self._publisher.send(state.messages, self._ownership)
         done = {TP(topic, number): following for (topic, number), following in state.done.items()}
         await self._confirm("committing", done)  # where Kafka did not answer, offsets follow with the next
         self.committed_at = time.monotonic()

@@ -1,16 +1,17 @@
 """The engine between batches and messages: what is sent, to which partition, and which offsets are done by it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from processor.core import partition
 from processor.core.config import CoreConfig
 from processor.engine import Engine
 from schemas import topics
 from schemas.avro import schema_of
 from schemas.codec import Decoder, Encoder
 from schemas.records import Candle, FeedStatus, Gap, HistoryCandle, Quote, Served, Trade
-from schemas.timeframes import parse_list
+from schemas.timeframes import MINUTE, parse_list
 from tests.support.core import ZERO, at
 
 RECORDS = {1: Trade, 2: Quote, 3: FeedStatus, 4: HistoryCandle, 5: Candle, 6: Gap}
@@ -56,8 +57,12 @@ def status(offset, time, trades_offset):
     return Message(offset, b"sim", Encoder(FeedStatus, 3)(record))
 
 
-def sent(engine, **wanted):
-    return engine.outgoing(**{"live": set(), "with_state": True, "now": 7, **wanted})
+def sent(engine, live=frozenset()):
+    return engine.outgoing(set(live), 7)
+
+
+def state_of(engine):
+    return engine.state(engine.partitions.keys())
 
 
 def test_a_final_candle_goes_to_the_instruments_partition_keyed_by_its_series(engine):
@@ -69,18 +74,17 @@ def test_a_final_candle_goes_to_the_instruments_partition_keyed_by_its_series(en
     assert (candle.partition, candle.key) == (2, b"sim:X")
     record = Decoder(Candle, lambda i: schema_of(Candle))(candle.value)
     assert (record.state, record.close, record.input_partition, record.input_offset) == ("final", 5.0, 2, 0)
-    assert {m.topic for m in outgoing.state} == {topics.changelog_name()}
-    assert outgoing.done[TRADES, 2] == 1
-    assert outgoing.done[STATUS, 2] == 1
+    state = state_of(engine)
+    assert {m.topic for m in state.messages} == {topics.changelog_name()}
+    assert (state.done[TRADES, 2], state.done[STATUS, 2]) == (1, 1)
 
 
 def test_a_status_that_waits_for_its_records_is_not_done(engine):
     engine.take(STATUS, 2, [status(0, "00:05", 0), status(1, "01:02", 5)], 1)
-    assert sent(engine).done[STATUS, 2] == 1
+    assert state_of(engine).done[STATUS, 2] == 1
     engine.take(TRADES, 2, [trade(n, "00:10") for n in range(5)], 1)
-    outgoing = sent(engine)
-    assert outgoing.done[STATUS, 2] == 2
-    assert any(m.topic == "md.candles-1m.v1" for m in outgoing.outputs)
+    assert state_of(engine).done[STATUS, 2] == 2
+    assert any(m.topic == "md.candles-1m.v1" for m in sent(engine).outputs)
 
 
 def test_what_is_read_again_after_a_seek_is_not_counted_twice(engine):
@@ -111,11 +115,10 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_they_came_from(engine):
 
 def test_live_candles_are_told_once_a_change_and_only_for_the_timeframes_asked(engine):
     engine.take(TRADES, 2, [trade(0, "00:10")], 1)
-    first = sent(engine, live={0}, with_state=False)
+    first = sent(engine, {0})
     assert [m.key for m in first.outputs] == [b"sim:X|1m"]
-    assert (first.state, first.done) == ([], {})
-    assert sent(engine, live={0}, with_state=False).outputs == []
-    assert [m.key for m in sent(engine, live={0, 1}, with_state=False).outputs] == [b"sim:X|5m"]
+    assert sent(engine, {0}).outputs == []
+    assert [m.key for m in sent(engine, {0, 1}).outputs] == [b"sim:X|5m"]
 
 
 def test_a_silent_producer_is_declared_down_with_the_owners_positions(engine):
@@ -127,3 +130,27 @@ def test_a_silent_producer_is_declared_down_with_the_owners_positions(engine):
     assert (record.state, record.good_until, record.complete_to, record.trades_offset) == (
         "producer_down", at("00:30"), at("00:35"), 5,
     )  # fmt: skip
+
+
+def history(offset, minute):
+    record = HistoryCandle(
+        "sim", "X", start=at(minute), end=at(minute) + MINUTE, open=5.0, high=9.0, low=4.0, close=6.0, volume=1.0,
+        receive_time=at("00:00"), epoch=1,
+    )  # fmt: skip
+    return Message(offset, b"sim:X", Encoder(HistoryCandle, 4)(record))
+
+
+def test_history_waits_for_its_status_is_taken_in_by_portions_and_is_done_when_it_had_its_effect(engine, monkeypatch):
+    monkeypatch.setattr(partition, "HISTORY_ROWS", 2)
+    topic = topics.HISTORY.name()
+    engine.take(topic, 2, [history(n, f"-{60 - n}:00") for n in range(5)], 1)
+    assert state_of(engine).done[topic, 2] == 0
+    named = replace(Decoder(FeedStatus, lambda i: schema_of(FeedStatus))(status(0, "00:02", 0).value), history_offset=5)
+    engine.take(STATUS, 2, [Message(0, b"sim", Encoder(FeedStatus, 3)(named))], 1)
+    done = [state_of(engine).done[topic, 2]]
+    candles = []
+    while engine.pressing:
+        candles += [m for m in sent(engine).outputs if m.topic == "md.candles-1m.v1"]
+        done.append(state_of(engine).done[topic, 2])
+    assert done == [2, 4, 5]
+    assert len(candles) == 5

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from processor.engine import Outgoing, Send
+from processor.engine import Outgoing, Send, State
 from processor.flushing import Flusher
 from processor.intake import Intake
 from processor.ownership import LostError, Ownership
@@ -40,13 +40,14 @@ class Scene:
 
     # The engine
 
-    def outgoing(self, *, live, with_state, now):
-        if with_state:
-            taken, self._state = self._state, []
-            return Outgoing(state=taken, done={("trades", 0): 7})
+    def state(self, numbers):
+        taken, self._state = self._state, []
+        return State(taken, {("trades", 0): 7})
+
+    def outgoing(self, live, now):
         final, self._final = self._final, []
         lives, self._live = (self._live, []) if live else ([], self._live)
-        return Outgoing(outputs=final + lives, live=len(lives), records=[None] * len(final + lives))
+        return Outgoing(final + lives, len(lives), [None] * len(final + lives))
 
     def release(self):
         self.events.append("released")
