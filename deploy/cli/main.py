@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "retention": "deploy.cli.retention:retention",
     "audit": "deploy.cli.audit:audit",
     "rebuild": "deploy.cli.audit:rebuild",
+    "dead-letters": "deploy.cli.dead_letters:dead_letters",
     "watch": "deploy.cli.watch:watch",
     "console": "deploy.cli.console:console",
     "demo": "deploy.cli.demo:demo",
