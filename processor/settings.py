@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processor.core.calendar import Sessions, parse_sessions
 from processor.core.config import CoreConfig
+from processor.exchanges import calendar
 from processor.kafka_options import security
 from schemas import environment, timeframes
 from schemas.records import Price
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     @field_validator("sessions", mode="before")
     @classmethod
     def _sessions(cls, value: Any) -> Any:
-        return parse_sessions(value) if isinstance(value, str) else value
+        return parse_sessions(value, calendar) if isinstance(value, str) else value
 
     @field_validator("kafka_options", mode="before")
     @classmethod

@@ -35,7 +35,7 @@ SETTINGS: dict[str, str] = {
     "LIVE_MS": "Shortest period between live updates of the base timeframe",
     "LIVE_BUDGET": "Live candles a second and worker above which their period stretches",
     "FLUSH_MS": "Period of state snapshots and commits",
-    "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7 and fx, as in ig:*=fx",
+    "SESSIONS": "Market hours: instrument-pattern=calendar[,...], calendars 24/7, fx and exchanges by their code (extra calendars), as in ig:*=fx,finnhub:*=xnys",
     "GENERATION": "Part of every version; raised by hand after a rebuild, so that later corrections outweigh it",
     "PRODUCER_SILENT_S": "Silence of a source after which its producer is declared down",
     "ADVERTISED_URL": "Where other processors reach these pages, {hostname} = this machine's name; empty = http://HTTP_HOST:METRICS_PORT",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from processor.core.listed import Interval, Listed
 from schemas.timeframes import DAY, SECOND, WEEK
 
-Interval = tuple[int, int]
 _EPOCH = date(1970, 1, 1)
 
 
@@ -31,6 +31,11 @@ class Calendar:
     zone: str | None = None
     opens: tuple[int, time] = (0, time(0))
     closes: tuple[int, time] = (0, time(0))
+
+    @property
+    def never_closes(self) -> bool:
+        """True where there is nothing to ask for."""
+        return self.zone is None
 
     def closed(self, start: int, end: int) -> list[Interval]:
         """Return the whole closed intervals that overlap ``[start, end)``, in order, microseconds UTC."""
@@ -68,30 +73,47 @@ FX = Calendar("fx", "America/New_York", (6, time(17)), (4, time(17)))
 """The FX week: Sunday 17:00 to Friday 17:00 New York (ready-made calendars count it in UTC, or open on Saturday)."""
 CALENDARS = {c.name: c for c in (ALWAYS, FX)}
 
-Sessions = tuple[tuple[str, Calendar], ...]
+Hours = Calendar | Listed
+Sessions = tuple[tuple[str, Hours], ...]
 """(pattern of instruments, calendar), the first that fits counts."""
 
 
-def parse_sessions(text: str) -> Sessions:
+def ours(name: str) -> Hours:
+    """Return one of the calendars that are rules, known without any library.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in CALENDARS:
+        raise ValueError(f"{name!r} is no calendar: choose among {', '.join(sorted(CALENDARS))}")
+    return CALENDARS[name]
+
+
+def parse_sessions(text: str, find: Callable[[str], Hours] = ours) -> Sessions:
     """Return the sessions in ``pattern=calendar,pattern=calendar``; a pattern is an instrument with ``*`` and ``?``.
+
+    Args:
+        text: the setting.
+        find: returns the calendar of a name, or raises ValueError.
 
     Raises:
         ValueError: an entry is no pattern=calendar, or names no known calendar.
     """
-    sessions = []
+    sessions: list[tuple[str, Hours]] = []
+    found: dict[str, Hours] = {}
     for entry in (e.strip() for e in text.split(",")):
         if not entry:
             continue
         pattern, equals, name = entry.rpartition("=")
         if not equals or not pattern:
             raise ValueError(f"{entry!r}: write instrument-pattern=calendar, as in ig:*=fx")
-        if name not in CALENDARS:
-            raise ValueError(f"{name!r} is no calendar: choose among {', '.join(sorted(CALENDARS))}")
-        sessions.append((pattern, CALENDARS[name]))
+        if name not in found:
+            found[name] = find(name)
+        sessions.append((pattern, found[name]))
     return tuple(sessions)
 
 
-def calendar_of(sessions: Sessions, instrument: str) -> Calendar:
+def calendar_of(sessions: Sessions, instrument: str) -> Hours:
     """Return the calendar of an instrument; 24/7 where no pattern fits."""
     return next((calendar for pattern, calendar in sessions if fnmatchcase(instrument, pattern)), ALWAYS)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from processor.core.calendar import ALWAYS, Calendar, cut
+from processor.core.calendar import ALWAYS, Hours, cut
 from processor.core.timeline import Loss
 from schemas.records import GapCause, GapState
 from schemas.timeframes import BASE_US
@@ -71,7 +71,7 @@ def version_of(start: int, end: int | None, state: GapState, *, derived: bool = 
 
 
 def pieces(
-    low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Loss], ended: bool, calendar: Calendar = ALWAYS
+    low: int, closed_to: int, starts: Sequence[int], losses: Sequence[Loss], ended: bool, calendar: Hours = ALWAYS
 ) -> list[Piece]:
     """Return the gaps that begin at or after `low`, in order.
 

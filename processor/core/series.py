@@ -88,7 +88,7 @@ class Series:
             losses = self.feed.losses_of(self.symbol) + self.lost
             if self.good_from is not None:
                 losses = [*losses, Loss(BEFORE, self.good_from, "partial_start", self.good_from)]
-            if self.calendar.zone is not None:
+            if not self.calendar.never_closes:
                 since = min(x for x in (self.first, self.good_from, self.feed.clock) if x is not None)
                 losses = within_hours(losses, self.calendar, since - 2 * WEEK)
             if self.left is not None:

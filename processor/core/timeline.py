@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from processor.core.calendar import Calendar
+from processor.core.calendar import Hours
 from schemas.records import GapCause
 from schemas.timeframes import BASE_US
 
@@ -85,7 +85,7 @@ def _without(piece: Loss, taken: Loss) -> Iterable[Loss]:
         yield piece._replace(start=taken.end, known_to=max(piece.known_to, taken.end))
 
 
-def within_hours(losses: Iterable[Loss], calendar: Calendar, since: int) -> list[Loss]:
+def within_hours(losses: Iterable[Loss], calendar: Hours, since: int) -> list[Loss]:
     """Return the losses without what falls outside market hours; one that lasts into the opening starts there.
 
     Moments before `since` are left as they are: no window that is kept lies there.
