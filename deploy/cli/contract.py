@@ -1,4 +1,4 @@
-"""SHELL (terminal). The contract's commands: ``topics apply``, ``schemas apply``, ``schemas check``."""
+"""SHELL (terminal). The contract's commands: ``topics apply``, ``schemas apply``, ``schemas check``, ``schemas asyncapi``."""
 
 from __future__ import annotations
 
@@ -82,6 +82,15 @@ def schemas_check(home: Path) -> None:
     if problems:
         raise SystemExit(1)
     click.echo("the schemas are documented, and compatible with every registered version")
+
+
+@schemas.command("asyncapi")
+def schemas_asyncapi() -> None:
+    """Print the public topics as an AsyncAPI document, as it stands in schemas/asyncapi.yaml."""
+    from deploy.cli.asyncapi import document, text
+    from schemas import timeframes
+
+    click.echo(text(document(timeframes.parse_list(timeframes.DEFAULT))), nl=False)
 
 
 def apply_contract(where: Targets, settings: DeploySettings) -> None:
