@@ -31,6 +31,12 @@ status: setup ## What runs, and where
 test: setup ## The whole suite, integration included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-browser: setup ## The live page in a real browser, which has to be there
+	E2E_BROWSER=required $(BIN)/python -m pytest tests/browser
+
+test-containers: setup ## Images, compose file and a trial with random kills; needs Docker
+	E2E_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
+
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,9 +50,13 @@ fix: setup ## Format and repair what can be repaired
 bench: setup ## Benchmarks; one JSON line each
 	$(BIN)/python -m tests.bench
 
+LOCK := uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
 lock: ## Pin the dependencies anew (needs uv)
 	for extra in producer processor sink; do \
-	  uv pip compile --universal --generate-hashes --no-header --no-annotate --extra $$extra pyproject.toml -o requirements/$$extra.txt --quiet; done
-	uv pip compile --universal --generate-hashes --no-header --no-annotate --all-extras --group dev pyproject.toml -o requirements/dev.txt --quiet
+	  $(LOCK) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
+	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	for extra in tools ccxt calendars; do \
+	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o deploy/container/$$extra.txt; done
+	echo setuptools | $(LOCK) -c requirements/dev.txt - -o deploy/container/build.txt
 
-.PHONY: help setup demo up down status test check fix bench lock
+.PHONY: help setup demo up down status test test-browser test-containers check fix bench lock
