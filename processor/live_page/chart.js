@@ -5,7 +5,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const RIGHT = 66;
 const BELOW = 22;
 const ABOVE = 10;
-const NARROW_PX = 3; // a gap is drawn and found at least so wide: seconds of an outage matter in a chart of hours
+const NARROW_PX = 3; // a gap is drawn at least so wide: seconds of an outage matter in a chart of hours
+const NEAR_PX = 4; // and is found so far beside it
 const STEPS_S = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000];
 
 export const number = (x) => x.toLocaleString("en", { maximumSignificantDigits: 9 });
@@ -68,7 +69,7 @@ export class Chart {
 
   // What lies at a moment: the candle of its window, and the gaps, also those too narrow to be met exactly.
   at(us, candles, gaps, now) {
-    const near = ((NARROW_PX / this.width) * (this.right - this.left)) / 2;
+    const near = (NEAR_PX / this.width) * (this.right - this.left);
     return {
       candle: candles.find((c) => c.start <= us && us < c.start + this.windowUs) || null,
       gaps: gaps.filter((g) => g.from_time - near <= us && us < (g.to_time === null ? Math.max(now, g.from_time) : g.to_time) + near),
