@@ -88,7 +88,7 @@ class Processor:
         self._intake = Intake(last=self._status_topic)
         self._ownership = Ownership(self._commit)
         self._watch = Watch(engine, lambda: self._consumer, self._status_topic, settings.producer_silent_s)
-        pulse = Pulse(settings.timeframes, settings.live_ms / 1000, settings.live_budget)
+        pulse = Pulse(settings.timeframes, settings.live_ms / 1000, settings.live_budget, settings.live_periods)
         self._flusher = Flusher(
             engine,
             self._intake,

@@ -6,9 +6,9 @@ until the rate fits the budget, so that live updates never delay what must not b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from schemas.timeframes import MINUTE, Timeframe
+from schemas.timeframes import MINUTE, Timeframe, parse
 
 FACTORS = ((MINUTE, 1), (5 * MINUTE, 4))
 """Timeframes up to a length come every this many periods of the base; longer ones every 8 (our choice)."""
@@ -19,11 +19,38 @@ LIVE_SHARE = 0.25
 """Most of a worker's time that may go into making live candles: what a machine affords that is slower than the budget thinks."""
 
 
+def parse_periods(text: str) -> dict[str, float]:
+    """Return the periods in ``timeframe=milliseconds[,...]``, in seconds by timeframe's name.
+
+    Raises:
+        ValueError: an entry is none, or its period is not within 10 ms and 10 minutes.
+    """
+    periods = {}
+    for entry in filter(None, (e.strip() for e in text.split(","))):
+        name, _, ms = entry.partition("=")
+        parse(name)
+        if not ms.isdecimal() or not 10 <= int(ms) <= 600_000:
+            raise ValueError(f"{entry!r}: write timeframe=milliseconds, from 10 to 600000, as in 1h=5000")
+        periods[name] = int(ms) / 1000
+    return periods
+
+
 class Pulse:
     """Decides which timeframes' live candles are due. Times are monotonic seconds."""
 
-    def __init__(self, timeframes: Sequence[Timeframe], period_s: float, budget_per_s: float) -> None:
-        self._periods = [period_s * next((factor for length, factor in FACTORS if t.us <= length), 8) for t in timeframes]
+    def __init__(
+        self, timeframes: Sequence[Timeframe], period_s: float, budget_per_s: float, own: Mapping[str, float] | None = None
+    ) -> None:
+        """Make one in which everything is due.
+
+        Args:
+            timeframes: in the order of the core's.
+            period_s: of the base timeframe and those below it; longer ones have a multiple (`FACTORS`).
+            budget_per_s: live candles a second above which all periods stretch.
+            own: periods in seconds by timeframe's name, where another is wanted.
+        """
+        factors = [next((factor for length, factor in FACTORS if t.us <= length), 8) for t in timeframes]
+        self._periods = [(own or {}).get(t.name, period_s * factor) for t, factor in zip(timeframes, factors, strict=True)]
         self._last = [float("-inf")] * len(timeframes)
         self._budget = budget_per_s
         self._second_began = float("-inf")
@@ -52,7 +79,7 @@ class Pulse:
     def _judge(self, now: float) -> None:
         # Over a whole stretched period, so that one tick that sends everything is not taken for the rate.
         lasted = now - self._second_began
-        if lasted < max(1.0, 2 * self._periods[0] * self.stretch):
+        if lasted < max(1.0, 2 * min(self._periods) * self.stretch):
             return
         first = lasted == float("inf")
         rate, share = (0.0, 0.0) if first else (self._sent / lasted, self._took / lasted)

@@ -11,8 +11,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processor.core.calendar import Sessions, parse_sessions
 from processor.core.config import CoreConfig
+from processor.core.rolls import Rolls, parse_rolls
 from processor.exchanges import calendar
 from processor.kafka_options import security
+from processor.pulse import parse_periods
 from schemas import environment, timeframes
 from schemas.records import Price
 from schemas.timeframes import SECOND, Timeframe, parse_list
@@ -37,9 +39,11 @@ class Settings(BaseSettings):
     horizon_s: int = Field(default=7200, ge=0, le=7 * 86400)
     ahead_s: int = Field(default=60, ge=1, le=3600)
     live_ms: int = Field(default=250, ge=10, le=60_000)
+    live_periods: Annotated[dict[str, float], NoDecode] = Field(default_factory=dict)
     live_budget: int = Field(default=4000, ge=1, le=1_000_000)
     flush_ms: int = Field(default=500, ge=10, le=60_000)
     sessions: Annotated[Sessions, NoDecode] = ()
+    session_rolls: Annotated[Rolls, NoDecode] = ()
     generation: int = Field(default=0, ge=0, le=9_000)
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -63,10 +67,20 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r}: choose among mid, bid, ask")
         return names
 
+    @field_validator("live_periods", mode="before")
+    @classmethod
+    def _periods(cls, value: Any) -> Any:
+        return parse_periods(value) if isinstance(value, str) else value
+
     @field_validator("sessions", mode="before")
     @classmethod
     def _sessions(cls, value: Any) -> Any:
         return parse_sessions(value, calendar) if isinstance(value, str) else value
+
+    @field_validator("session_rolls", mode="before")
+    @classmethod
+    def _rolls(cls, value: Any) -> Any:
+        return parse_rolls(value) if isinstance(value, str) else value
 
     @field_validator("kafka_options", mode="before")
     @classmethod
@@ -99,6 +113,7 @@ class Settings(BaseSettings):
             horizon_us=self.horizon_s * SECOND,
             ahead_us=self.ahead_s * SECOND,
             sessions=self.sessions,
+            rolls=self.session_rolls,
             generation=self.generation,
         )
 

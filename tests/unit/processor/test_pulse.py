@@ -1,6 +1,6 @@
 import pytest
 
-from processor.pulse import LIVE_SHARE, STRETCH_MAX, Pulse
+from processor.pulse import LIVE_SHARE, STRETCH_MAX, Pulse, parse_periods
 from schemas.timeframes import parse_list
 
 
@@ -61,3 +61,15 @@ def test_a_slow_machine_makes_live_candles_less_often_whatever_the_budget():
         if 0 in pulse.due(n * 0.05):
             pulse.sent(1000, took_s=0.25)  # all of its time, at the period that is set
     assert pulse.stretch == pytest.approx(1 / LIVE_SHARE, rel=0.25)
+
+
+def test_a_timeframe_may_have_a_period_of_its_own():
+    pulse = Pulse(parse_list("1m,5m,1h"), 0.25, 1000, parse_periods("5m=500, 1h=10000"))
+    due = [(tick / 4, pulse.due(tick / 4)) for tick in range(1, 81)]
+    assert [sum(i in found for _, found in due) for i in range(3)] == [80, 40, 2]
+
+
+@pytest.mark.parametrize("text", ["5m", "5m=", "5m=0", "5m=fast", "7x=500", "5m=700000"])
+def test_what_is_no_period_is_refused(text):
+    with pytest.raises(ValueError, match=r"timeframe"):
+        parse_periods(text)
