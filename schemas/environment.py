@@ -33,7 +33,7 @@ SETTINGS: dict[str, str] = {
     "HORIZON_S": "How old at receipt a trade may be and still revise a closed candle",
     "AHEAD_S": "How far a trade's event time may lie ahead of its receipt",
     "LIVE_MS": "Shortest period between live updates of the base timeframe",
-    "LIVE_PERIODS": "Other periods of live updates: timeframe=ms[,...], as in 1h=5000; else 4 times LIVE_MS from 5m, 8 times above",
+    "LIVE_PERIODS": "Other periods of live updates: timeframe=ms[,...], as in 1h=5000; else 4 times LIVE_MS, 8 above 5m",
     "LIVE_BUDGET": "Live candles a second and worker above which their period stretches",
     "FLUSH_MS": "Period of state snapshots and commits",
     "SESSIONS": "Market hours: instrument-pattern=calendar[,...]: 24/7, fx, or exchanges (extra calendars), as ig:*=fx,a:*=xnys",
