@@ -34,6 +34,15 @@ class Timeframe:
             return (time_us - _MONDAY) // self.us * self.us + _MONDAY
         return time_us // self.us * self.us
 
+    def end_of(self, start_us: int) -> int:
+        """Return the end of the window that begins at `start_us`."""
+        return start_us + self.us
+
+    @property
+    def longest_us(self) -> int:
+        """Length of the longest window: all are alike, but where a series' days roll with a wall clock."""
+        return self.us
+
 
 def parse(name: str) -> Timeframe:
     """Return the timeframe called `name`, such as ``10s``, ``1m``, ``4h``, ``1d`` or ``1w``.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from processor.core.calendar import Sessions
+from processor.core.rolls import Rolls
 from schemas.records import Price
 from schemas.timeframes import BASE_US, HOUR, MINUTE, SECOND, Timeframe, parse_list
 
@@ -24,6 +25,8 @@ class CoreConfig:
     """How far event time may lie ahead of receipt: more means wrong units."""
     sessions: Sessions = ()
     """Market hours by instrument pattern; an instrument that none fits is always open."""
+    rolls: Rolls = ()
+    """Where days begin at a session's roll, by instrument pattern; they begin at midnight UTC where none fits."""
     backfill_us: int = 24 * HOUR
     """How old at receipt a backfilled trade, or a vendor's candle that answers a gap, may be; so long a gap holds state back."""
     generation: int = 0

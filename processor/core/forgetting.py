@@ -16,9 +16,9 @@ def forget_before(series: Series, floor: int) -> None:
         return
     series.floor = floor
     series.dirty = True
-    _forget_history(series, floor - series.config.timeframes[-1].us)
+    _forget_history(series, floor - series.frames[-1].timeframe.longest_us)
     for i, frame in enumerate(series.frames):
-        end = bisect_left(frame.starts, floor - frame.timeframe.us)
+        end = bisect_left(frame.starts, frame.timeframe.start_of(floor - 1))
         kept = [s for s in frame.starts[:end] if _outlives(series, i, s)]
         for start in set(frame.starts[:end]).difference(kept):
             chunk = chunk_of(frame.timeframe, start)
@@ -33,7 +33,7 @@ def forget_before(series: Series, floor: int) -> None:
 def drop_forgotten(series: Series) -> None:
     """Take in that windows were restored: those before the floor had been forgotten, their deletion was not written yet."""
     for i, frame in enumerate(series.frames):
-        for start in [s for s in frame.windows if s + frame.timeframe.us < series.floor and not _outlives(series, i, s)]:
+        for start in [s for s in frame.windows if frame.timeframe.end_of(s) < series.floor and not _outlives(series, i, s)]:
             del frame.windows[start]
 
 
@@ -46,7 +46,7 @@ def _forget_history(series: Series, floor: int) -> None:
     # Rows live as long as a parent can, and some time after they came; answers as long as rows they speak of.
     history = series.history
     if history.vendor.drop(floor, series.floor):
-        history.told = {(i, s): v for (i, s), v in history.told.items() if s + series.frames[i].timeframe.us > floor}
+        history.told = {(i, s): v for (i, s), v in history.told.items() if series.frames[i].timeframe.end_of(s) > floor}
     series.lost = [x for x in series.lost if x.end > floor]
     rows = history.vendor.rows
     if history.results.forget_before(min(floor, int(rows["start"][0])) if rows.size else floor):

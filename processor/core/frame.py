@@ -27,7 +27,7 @@ class Frame:
 
     def since(self, moment: int) -> Iterator[int]:
         """Yield the starts of the windows that end after `moment`, in order."""
-        first = bisect_left(self.starts, moment - self.timeframe.us + 1)
+        first = bisect_left(self.starts, self.timeframe.start_of(moment))
         yield from self.starts[first:]
 
     def starts_in(self, chunk: int) -> list[int]:

@@ -33,17 +33,17 @@ class Shown(NamedTuple):
     cause: GapCause
 
 
-def merged(own: Window, length: int, rows: Rows, base: Frame, timeline: Sequence[Loss]) -> Shown:
-    """Return what a window of ours of `length` microseconds (1m or a multiple) shows.
+def merged(own: Window, end: int, rows: Rows, base: Frame, timeline: Sequence[Loss]) -> Shown:
+    """Return what a window of ours (1m or a multiple) shows.
 
     Args:
         own: our aggregate of the window.
-        length: of the window, microseconds.
+        end: of the window, exclusive, microseconds.
         rows: the vendor's rows in it.
         base: our own 1m windows, of which those that have a row are kept as long as it is.
         timeline: the disjoint losses.
     """
-    start, end = own.start, own.start + length
+    start = own.start
     replaced: list[Window] = []
     if rows.size:
         kept = np.ones(rows.size, bool)
@@ -60,17 +60,17 @@ def merged(own: Window, length: int, rows: Rows, base: Frame, timeline: Sequence
     return Shown(_joined(own, rows, replaced), "mixed" if others else "vendor", *lost)
 
 
-def vendor_only(sums: Sums, rows: Rows, length: int, timeline: Sequence[Loss]) -> list[Shown]:
+def vendor_only(sums: Sums, rows: Rows, timeline: Sequence[Loss]) -> list[Shown]:
     """Return what windows without any record of ours show."""
-    starts = sums.starts.tolist()
-    unfilled = [x for x in timeline if not x.is_filled and starts and x.start < starts[-1] + length and starts[0] < x.known_to]
+    starts, ends = sums.starts.tolist(), sums.ends.tolist()
+    unfilled = [x for x in timeline if not x.is_filled and starts and x.start < ends[-1] and starts[0] < x.known_to]
     shown = []
     for i, start in enumerate(starts):
         w = Window.blank(start)
         w.open, w.high, w.low, w.close = sums.open[i], sums.high[i], sums.low[i], sums.close[i]
         w.open_key, w.close_key = (sums.first[i], 0, 0, 0), (sums.last[i] + BASE_US - 1, 0, 0, 0)
         w.size_n, w.notional_n = sums.size_n[i], sums.notional_n[i]
-        lost = lost_in(unfilled, start, start + length, rows["start"][sums.groups[i]].tolist()) if unfilled else _NOTHING_LOST
+        lost = lost_in(unfilled, start, ends[i], rows["start"][sums.groups[i]].tolist()) if unfilled else _NOTHING_LOST
         shown.append(Shown(w, "vendor", *lost))
     return shown
 

@@ -16,12 +16,12 @@ from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
 from processor.core.waiting import Waiting
 from schemas.records import Candle, CandleReason, FeedStatus, Gap, Price, Served, series_of
-from schemas.timeframes import BASE_US, WEEK
+from schemas.timeframes import BASE_US, DAY, WEEK
 
 HISTORY_ROWS = 4_000
 """Vendor's candles taken in at once (our choice: about 0.1 s), so that a bootstrap never delays what is live."""
-LONGEST = WEEK
-"""The longest window: losses are kept at least that long after its state."""
+LONGEST = WEEK + DAY
+"""The longest window, with what a change of clocks can add: losses are kept at least that long after its state."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ from schemas.records import Candle, CandleReason, CandleState
 def settle(series: Series, now: int) -> None:
     """Turn what changed into records: candles whose version grew, gaps that differ from what was told."""
     if series.touched:
-        ends = [(s + series.frames[i].timeframe.us, i, s) for i, s in series.touched if s in series.frames[i].windows]
+        ends = [(series.frames[i].timeframe.end_of(s), i, s) for i, s in series.touched if s in series.frames[i].windows]
         for _, i, start in sorted(ends):
             _publish(series, i, start, series.touched[i, start], now)
         if series.history.vendor and len(ends) < len(series.touched):
@@ -101,14 +101,14 @@ def _publish_rows(series: Series, index: int, starts: Collection[int], now: int)
 
 def _is_whole(series: Series, index: int, start: int) -> bool:
     # Below the floor our own part may be forgotten: only what ended before first sight is sure to have had none.
-    end = start + series.frames[index].timeframe.us
+    end = series.frames[index].timeframe.end_of(start)
     return end > series.floor or series.first is None or end <= series.first
 
 
 def _vendor_shown(series: Series, index: int, starts: Collection[int]) -> tuple[Sums, list[Shown]]:
-    length, rows = series.frames[index].timeframe.us, series.history.vendor.rows
-    sums = summed(rows, np.array(sorted(starts), np.int64), length)
-    return sums, vendor_only(sums, rows, length, series.timeline())
+    timeframe, rows = series.frames[index].timeframe, series.history.vendor.rows
+    sums = summed(rows, timeframe, np.array(sorted(starts), np.int64))
+    return sums, vendor_only(sums, rows, series.timeline())
 
 
 def take_live(series: Series, indices: set[int], now: int) -> list[Candle]:
@@ -127,11 +127,11 @@ def take_live(series: Series, indices: set[int], now: int) -> list[Candle]:
 
 def _shown(series: Series, index: int, window: Window) -> Shown:
     frame = series.frames[index]
-    end = window.start + frame.timeframe.us
+    end = frame.timeframe.end_of(window.start)
     if index < series.config.base:
         return Shown(window, "trades", *lost_in(series.timeline(), window.start, end, own=True))
     rows = series.history.vendor.between(window.start, end)
-    return merged(window, frame.timeframe.us, rows, series.frames[series.config.base], series.timeline())
+    return merged(window, end, rows, series.frames[series.config.base], series.timeline())
 
 
 def _candle(series: Series, index: int, shown: Shown, state: CandleState, reason: CandleReason, now: int) -> Candle:
@@ -144,11 +144,11 @@ def _fills(series: Series, index: int, start: int) -> int:
     answers = _answers_in(series, index, start)
     if index < series.config.base or not series.history.vendor:
         return answers
-    return answers + int(series.history.vendor.between(start, start + series.frames[index].timeframe.us)["seen"].sum())
+    return answers + int(series.history.vendor.between(start, series.frames[index].timeframe.end_of(start))["seen"].sum())
 
 
 def _answers_in(series: Series, index: int, start: int) -> int:
-    end = start + series.frames[index].timeframe.us
+    end = series.frames[index].timeframe.end_of(start)
     if index == series.config.base and (series.first is None or end <= series.first):
         return 0  # a minute before first sight has no gap to be filled: its candle is the vendor's row and no more
     return series.history.results.fills(start, end)

@@ -16,9 +16,10 @@ from processor.core.gaps import GapBook, Piece, floor_base
 from processor.core.history import Bounds, History, segments
 from processor.core.numbers import Numbers
 from processor.core.ohlcv import Partial, Window
+from processor.core.rolls import starts_of, timeframes_of
 from processor.core.telling import Origin, gap_of
 from processor.core.timeline import BEFORE, FOREVER, Loss, overlay, within_hours
-from processor.core.vendor import Starts, starts_of
+from processor.core.vendor import Starts
 from schemas.records import Candle, CandleReason, Gap, Price, instrument_of, series_of
 from schemas.timeframes import BASE_US, WEEK
 
@@ -37,10 +38,11 @@ class Series:
         self.name = series_of(feed.source, symbol, price)
         self.partition = partition
         self.origin = Origin(self.name, feed.source, symbol, price, partition, config.generation)
-        self.calendar = calendar_of(config.sessions, instrument_of(feed.source, symbol))
+        instrument = instrument_of(feed.source, symbol)
+        self.calendar = calendar_of(config.sessions, instrument)
         self.run = 0
         """Epoch of the replay's run its windows belong to; 0 for a live series."""
-        self.frames = [Frame(t) for t in self.config.timeframes]
+        self.frames = [Frame(t) for t in timeframes_of(config.timeframes, config.rolls, instrument)]
         self.first: int | None = None
         """Start of the 1m window of first sight: accounting begins here."""
         self.good_from: int | None = None
@@ -165,16 +167,15 @@ class Series:
         frame = self.frames[index]
         starts = minutes if index == self.config.base else np.unique(starts_of(frame.timeframe, minutes))
         for start in starts.tolist():
-            if start not in frame.windows and start + frame.timeframe.us > self.watermark:
+            if start not in frame.windows and frame.timeframe.end_of(start) > self.watermark:
                 frame.open.add(start)
             self._changed(index, start, reason)
 
     def history_restored(self) -> None:
         """Take in that `history` was restored: windows made of it alone are open until the watermark passes."""
         for frame in self.frames[self.config.base :]:
-            newest = self.history.vendor.minutes(self.watermark - frame.timeframe.us, FOREVER)
-            ends = np.unique(starts_of(frame.timeframe, newest)) + frame.timeframe.us
-            frame.open |= {e - frame.timeframe.us for e in ends[ends > self.watermark].tolist()}
+            newest = self.history.vendor.minutes(frame.timeframe.start_of(self.watermark), FOREVER)
+            frame.open |= set(np.unique(starts_of(frame.timeframe, newest)).tolist())
 
     # Records
 
@@ -207,7 +208,7 @@ class Series:
             window.start = start
             window.published = self._vendor_told(index, start)
             insort(frame.starts, start)
-            if start + frame.timeframe.us > self.watermark:
+            if frame.timeframe.end_of(start) > self.watermark:
                 frame.open.add(start)
             if index == self.config.base:
                 self.gaps_from(start)
@@ -246,7 +247,7 @@ class Series:
         shortest = self.frames[0].timeframe.us
         self._next_border = (watermark // shortest + 1) * shortest
         for i, frame in enumerate(self.frames):
-            for start in [s for s in frame.open if s + frame.timeframe.us <= watermark]:
+            for start in [s for s in frame.open if frame.timeframe.end_of(s) <= watermark]:
                 self._close(i, start)
         if floor_base(watermark) != floor_base(before) and self.first is not None:
             self.gaps_from(max(self.first, floor_base(before)))

@@ -32,8 +32,9 @@ def candle_of(
     now: int,
 ) -> Candle:
     """Return what a window shows as a candle; `fills` is that part of its version, `now` is stamped on it."""
-    length = timeframe.us
     w, provenance, lost_us, cause = shown
+    end = timeframe.end_of(w.start)
+    length = end - w.start
     return Candle(
         series=origin.series,
         source=origin.source,
@@ -41,7 +42,7 @@ def candle_of(
         price=origin.price,
         timeframe=timeframe.name,
         start=w.start,
-        end=w.start + length,
+        end=end,
         open=w.open,
         high=w.high,
         low=w.low,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processor.core.ohlcv import UNIT
+from processor.core.rolls import ends_of
 from schemas.timeframes import BASE_US, Timeframe
 
 ROW = np.dtype(
@@ -35,12 +36,6 @@ Rows = npt.NDArray[np.void]
 Starts = npt.NDArray[np.int64]
 NONE: Rows = np.empty(0, ROW)
 DAY_ROWS = 1440
-
-
-def starts_of(timeframe: Timeframe, minutes: Starts) -> Starts:
-    """Return, for each minute, the start of the window it lies in."""
-    starts: Starts = timeframe.start_of(minutes)  # type: ignore[arg-type,assignment]  # the same arithmetic, on all at once
-    return starts
 
 
 def day_of(start: int) -> int:
@@ -130,6 +125,7 @@ class Sums(NamedTuple):
     """Windows made of rows alone, one entry each, in order of `starts`."""
 
     starts: Starts
+    ends: Starts
     open: list[float]
     high: list[float]
     low: list[float]
@@ -144,11 +140,12 @@ class Sums(NamedTuple):
     """Which of the rows belong to each window."""
 
 
-def summed(rows: Rows, starts: Starts, length: int) -> Sums:
-    """Return the windows of `length` microseconds that begin at `starts` (sorted) and have rows (sorted by start)."""
-    first, after = np.searchsorted(rows["start"], starts), np.searchsorted(rows["start"], starts + length)
+def summed(rows: Rows, timeframe: Timeframe, starts: Starts) -> Sums:
+    """Return the windows that begin at `starts` (sorted) and have rows (sorted by start)."""
+    ends = ends_of(timeframe, starts)
+    first, after = np.searchsorted(rows["start"], starts), np.searchsorted(rows["start"], ends)
     filled = after > first
-    starts, first, after = starts[filled], first[filled], after[filled]
+    starts, ends, first, after = starts[filled], ends[filled], first[filled], after[filled]
     bounds = np.stack((first, after), axis=1).ravel()
     padded = np.append(rows, np.zeros(1, ROW))  # reduceat wants each bound to be an index
 
@@ -157,6 +154,7 @@ def summed(rows: Rows, starts: Starts, length: int) -> Sums:
 
     return Sums(
         starts,
+        ends,
         rows["open"][first].tolist(),
         each(np.maximum, padded["high"]),
         each(np.minimum, padded["low"]),
