@@ -158,8 +158,10 @@ class Comparer:
             row = None  # still open, or its closing is on its way from Kafka
         then, now = rebuilt.then.candles.get(key), rebuilt.now.candles.get(key)
         older = rebuilt.now.older_candles.get(key, [])
-        end = key.start + length
-        item = _Item("candle", *key, end, length, then, now, older, out, row)
+        # A day that rolls with a wall clock ends where its record says.
+        known = next((x.end for x in (then, now, *older) if isinstance(x, Candle)), out.content["end"] if out else None)
+        end = key.start + length if known is None else int(known)
+        item = _Item("candle", *key, end, end - key.start, then, now, older, out, row)
         compared = self._judge(rebuilt, item)
         if length == BASE_US and then is not None:
             records = then.trade_count + then.update_count

@@ -9,13 +9,14 @@ import numpy as np
 from processor.core import forgetting
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
+from processor.core.frame import Frame
 from processor.core.gaps import Published
 from processor.core.numbers import Range
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.results import Result
 from processor.core.series import Series
-from processor.core.shapes import CHUNK, DAY, FEED, HOT, read
+from processor.core.shapes import CHUNK, DAY, FEED, HOT, SnapshotError, read
 from processor.core.timeline import Loss
 from processor.core.vendor import ROW
 from schemas.records import Served
@@ -40,7 +41,7 @@ def load(config: CoreConfig, number: int, state: dict[bytes, bytes]) -> Partitio
     longer configured are ignored too.
 
     Raises:
-        SnapshotError: a record is of another version or cannot be read.
+        SnapshotError: a record is of another version, cannot be read, or is of days that rolled at other times.
     """
     partition = Partition(config, number)
     for key, value in state.items():
@@ -110,6 +111,7 @@ def _load_hot(partition: Partition, data: bytes) -> Series | None:
         for frame in series.frames:
             if frame.timeframe.name == told["timeframe"]:
                 for window in map(_window, told["windows"]):
+                    _check(series, frame, window)
                     frame.windows[window.start] = window
                     frame.open.add(window.start)
     known = partition.series.get(series.name)
@@ -118,6 +120,14 @@ def _load_hot(partition: Partition, data: bytes) -> Series | None:
             partition.of_source[known.feed.source].remove(known)
         partition.adopt(series)
     return series
+
+
+def _check(series: Series, frame: Frame, window: Window) -> None:
+    if frame.timeframe.start_of(window.start) != window.start:
+        raise SnapshotError(
+            f"state of {series.name} holds a {frame.timeframe.name} window from {window.start}, where none begins:"
+            " days roll at other times since then; reset the processor's group and state"
+        )
 
 
 def _load_day(series: Series, day: int, data: bytes) -> None:
@@ -139,6 +149,7 @@ def _load_chunk(partition: Partition, series: Series, chunk: int, data: bytes) -
             continue
         series.chunks_written.add((i, chunk))
         for window in map(_window, values["windows"]):
+            _check(series, frame, window)
             # Written before the hot part, so never older than the copy that was still open there.
             frame.windows[window.start] = window
             frame.open.discard(window.start)

@@ -35,16 +35,19 @@ class Rolled(Timeframe):
     """Starts of windows in order, microseconds UTC, multiples of a minute. Beyond them windows are `us` long."""
     lookup: Moments = field(compare=False, repr=False)
     """The same, to be searched for many moments at once."""
+    longest: int = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, timeframe: Timeframe, begins: tuple[int, ...]) -> Rolled:
         """Return `timeframe` with windows that begin at these moments."""
-        return cls(timeframe.us, timeframe.name, begins, np.array(begins, np.int64))
+        lookup = np.array(begins, np.int64)
+        longest = max(timeframe.us, int(np.diff(lookup).max(initial=0)))
+        return cls(timeframe.us, timeframe.name, begins, lookup, longest)
 
     @property
     def longest_us(self) -> int:
         """Length of the longest window."""
-        return max(self.us, int(np.diff(self.lookup).max(initial=0)))
+        return self.longest
 
     def start_of(self, time_us: int) -> int:
         """Return the start of the window that `time_us` lies in."""

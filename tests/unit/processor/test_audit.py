@@ -141,6 +141,14 @@ def test_what_no_input_makes_should_not_be_there():
     assert places(compare(a_book(), out(), stored(a_candle()))) == [("candle", at("00:00"), {"cassandra": "should not be there"})]
 
 
+def test_a_day_that_rolls_with_a_wall_clock_is_open_until_the_end_that_its_record_says():
+    long = replace(a_candle(), end=at("00:00") + 2 * MINUTE)
+    book = a_book(long)
+    assert compare(book, out(long), now=a_book(), closed_to="01:30").counts == {"candles open or in motion": 1}
+    assert compare(a_book(), out(long), closed_to="01:30").counts == {"candles open or in motion": 1}
+    assert len(compare(a_book(), out(long), closed_to="02:00").differences) == 1
+
+
 def test_windows_that_were_open_or_changed_meanwhile_are_not_compared():
     closed = compare(a_book(), out(a_candle("09:00")), closed_to="10:29")
     assert len(closed.differences) == 1
