@@ -51,6 +51,7 @@ class CcxtLink:
         self._exchange: Any = None
         self._sockets: set[Any] = set()
         self._is_open = self._is_up = False
+        self._broken: Exception | None = None
         self._why = "the link broke"  # stays only if something unforeseen is raised, which the thread then reports
         self._status: int | None = None
         self._thread = Thread(target=self._run, name=f"ccxt-{number}", daemon=True)
@@ -103,7 +104,15 @@ class CcxtLink:
             self._loop.close()
             self._inbox.put(self.number, "closed" if self._is_open else "failed", detail=self._why, http_status=self._status)
 
+    def _raised(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # The library parses in callbacks: what is raised there ends its reading for good, while it says that it is connected.
+        # Of works that were given up it tells here too; that is nothing to us, and no text of theirs belongs into a log unread.
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            self._broken = error
+
     async def _serve(self) -> None:
+        self._loop.set_exception_handler(self._raised)
         try:
             self._exchange = self._make()
             await asyncio.wait_for(_first(self._exchange.load_markets(), self._stop.wait()), CONNECT_S)
@@ -116,7 +125,7 @@ class CcxtLink:
                 await _first(self._watch(), self._changed.wait(), self._stop.wait())
             self._why = "asked to end"
         except Exception as error:  # the library raises what its parsers meet, TypeError included: it is a peer, not our code
-            self._why = self._clean(f"{type(error).__name__}: {error}"[:300])
+            self._why = self._clean(f"{type(error).__name__}: {error}")[:300]
             self._status = next((code for kind in type(error).__mro__ if (code := _STATUS.get(kind.__name__))), None)
         await self._close()
 
@@ -148,6 +157,8 @@ class CcxtLink:
         while True:
             await asyncio.sleep(LOOK_S)
             self._empty(symbols)
+            if self._broken is not None:
+                raise self._broken
             for symbol in self._exchange.trades.keys() - set(symbols):
                 self._exchange.trades[symbol].clear()  # what is no longer wanted may still come
             sockets = set(self._exchange.clients.values())

@@ -55,9 +55,10 @@ class CcxtHistory:
             session.close()
 
     def _fate(self, error: Exception) -> Exception:
-        text = f"{type(error).__name__}: {error}"[:300]
+        text = f"{type(error).__name__}: {error}"
         for secret in self._secrets:
             text = scrub(text, secret)
+        text = text[:300]
         names = [kind.__name__ for kind in type(error).__mro__]
         if any(name in names for name in _BUSY):
             return BusyError(text)
