@@ -7,6 +7,7 @@ const BELOW = 22;
 const ABOVE = 10;
 const NARROW_PX = 3; // a gap is drawn at least so wide: seconds of an outage matter in a chart of hours
 const NEAR_PX = 4; // and is found so far beside it
+const LEAST = 36;
 const STEPS_S = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000];
 
 export const number = (x) => x.toLocaleString("en", { maximumSignificantDigits: 9 });
@@ -33,7 +34,7 @@ function ticks(low, high, count) {
 }
 
 export class Chart {
-  // `box` holds the drawing; `windows` are in view at first, `windowUs` is a window's length.
+  // `box` holds the drawing.
   constructor(box) {
     this.box = box;
     this.svg = made("svg", { "aria-hidden": "true" });
@@ -41,9 +42,11 @@ export class Chart {
     this.reset(60e6);
   }
 
+  // Begins anew, with windows of `windowUs`.
   reset(windowUs) {
     this.windowUs = windowUs;
-    this.windows = Math.max(24, Math.min(120, Math.round(this.box.clientWidth / 9)));
+    this.wanted = null; // windows in view, where somebody has chosen
+    this.windows = LEAST;
     this.end = null; // follows the newest
     this.pointed = null;
   }
@@ -65,7 +68,13 @@ export class Chart {
     this.end = end >= this.newest ? null : Math.max(end, Math.min(oldest, this.newest));
   }
 
-  zoom(factor) { this.windows = Math.max(12, Math.min(1000, Math.round(this.windows * factor))); }
+  zoom(factor) { this.wanted = Math.max(12, Math.min(1000, Math.round(this.windows * factor))); }
+
+  // As many windows as are well seen, and few while there are few, so that the first candles have a candle's width.
+  fit(spanUs) {
+    const most = Math.max(LEAST, Math.min(120, Math.round(this.width / 9)));
+    this.windows = this.wanted ?? Math.max(LEAST, Math.min(most, Math.ceil(spanUs / this.windowUs) + 4));
+  }
 
   // What lies at a moment: the candle of its window, and the gaps, also those too narrow to be met exactly.
   at(us, candles, gaps, now) {
@@ -79,10 +88,11 @@ export class Chart {
   draw(candles, gaps, now) {
     const last = candles.at(-1);
     const reached = last ? last.start + this.windowUs : now;
+    this.oldest = candles.length ? candles[0].start : reached;
     // Beyond the last candle a chart goes on only while something there is accounted for, and for half a view.
     const lasting = gaps.some((g) => g.to_time === null) && now > reached;
+    this.fit((lasting ? now : reached) - this.oldest);
     this.newest = (lasting ? Math.min(now, reached + (this.windows / 2) * this.windowUs) : reached) + this.windowUs;
-    this.oldest = candles.length ? candles[0].start : this.newest;
     const height = Math.max(160, this.box.clientHeight);
     const usable = height - BELOW - ABOVE;
     const areas = { price: [ABOVE, ABOVE + usable * 0.7], volume: [ABOVE + usable * 0.75, ABOVE + usable * 0.92], cover: [ABOVE + usable * 0.95, ABOVE + usable] };

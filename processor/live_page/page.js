@@ -6,6 +6,7 @@ import { by, say, showAccount, showCandle, showFeeds, showGaps, showPickers, sho
 const POLL_MS = 500; // how often the newest is asked for where there is no stream
 const NOTE_MS = 2000; // how often the small things are asked beside a stream: feeds, the list of series, the account
 const WHOLE_MS = 15000; // how often everything is asked: old candles may be corrected, and a stream may have missed something
+const TOLD_MS = 3000; // what the stream has told of a feed holds so long against what is asked for: Cassandra learns it later
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 
 const root = document.documentElement;
@@ -19,6 +20,7 @@ let streaming = false;
 let loaded = -Infinity;
 let skewUs = 0; // of the server's clock against this one; a page must not shade gaps by a wrong clock
 let due = false;
+let listed = {};
 let hovering = false;
 
 const now = () => Date.now() * 1000 + skewUs;
@@ -45,13 +47,17 @@ function draw() {
   const found = chart.pointed === null ? null : chart.at(chart.pointed, candles, gaps, now());
   showCandle(last);
   showPointed(found, found && chart.x(chart.pointed) > chart.width / 2, now());
-  showGaps(gaps, now());
+  by("corrected").hidden = !document.querySelector(".corrected");
+  // The table is drawn anew only where it says something new: a reader may be scrolling in it, or copying from it.
+  const second = gaps.some((g) => g.to_time === null) ? Math.floor(now() / 1e6) : 0;
+  if (gaps !== listed.gaps || second !== listed.second) showGaps(gaps, now());
+  listed = { gaps, second };
   document.title = last ? `${last.close} ${book.series} – candlewick` : "candlewick";
 }
 
 function heard(kind, record) {
   if (kind === "feed") {
-    feeds.set(record.source, record);
+    feeds.set(record.source, { ...record, told: performance.now() });
     showFeeds([...feeds.values()].sort((a, b) => (a.source < b.source ? -1 : 1)));
   } else if (record.series !== book.series) {
     return;
@@ -89,9 +95,13 @@ async function look() {
   const [about, list, states] = await Promise.all([ask("about"), ask("series"), ask("feeds")]);
   Object.assign(known, about, { series: list.series });
   if (about.now) skewUs = about.now - Date.now() * 1000;
+  const named = states.feeds.map((feed) => {
+    const heardOf = feeds.get(feed.source);
+    return heardOf && heardOf.told > performance.now() - TOLD_MS ? heardOf : feed;
+  });
   feeds.clear();
-  for (const feed of states.feeds) feeds.set(feed.source, feed);
-  showFeeds(states.feeds);
+  for (const feed of named) feeds.set(feed.source, feed);
+  showFeeds(named);
   showAccount(about.account);
   const series = wanted.get("series") || known.series[0] || "";
   const timeframe = known.timeframes.includes(wanted.get("timeframe")) ? wanted.get("timeframe") : known.timeframes[0];

@@ -145,7 +145,8 @@ export function showGaps(gaps, now) {
     const item = element("li", words(cause));
     item.prepend(chip(cause));
     return item;
-  }), ...(document.querySelector(".corrected") ? [element("li", "corrected after closing", "key")] : []));
+  }));
+  by("paler").hidden = !gaps.some((g) => g.state === "filled");
 }
 
 // An account may hold others, of its parts.

@@ -68,6 +68,7 @@ class Browser:
             tab.call("Emulation.setEmulatedMedia", features=[scheme])
         tab.call("Page.enable")
         tab.call("Page.navigate", url=url)
+        tab.wait("location.href !== 'about:blank' && document.readyState === 'complete'", "the page's files")
         return tab
 
     def close(self) -> None:
