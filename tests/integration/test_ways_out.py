@@ -1,0 +1,183 @@
+"""Example writers for other stores: whatever order and however often candles come, the highest version stays, for its time."""
+
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.avro import schema_text
+from schemas.codec import Encoder
+from schemas.records import Candle
+from schemas.registry import Registry
+from schemas.timeframes import DAY, MINUTE, parse
+from schemas.topics import Topic, candles_dataset
+from tests.support import examples, published
+from tests.support.feeding import a_candle
+from tests.support.services import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the packages are fetched once
+
+DAY_MS = DAY // 1000
+CANDLES = Topic(candles_dataset("1m"), Candle, "series", "")
+SERIES = ("sim:X", "sim:Y")
+
+
+@pytest.fixture(scope="module")
+def now():
+    return time.time_ns() // 1000 // MINUTE * MINUTE
+
+
+@pytest.fixture(scope="module")
+def history(now):
+    """Versions 1 to 4 of twenty windows of two series, some twice, shuffled; and one window that is older than its retention."""
+    every = [a_candle(now - m * MINUTE, n, series=s) for s in SERIES for m in range(1, 11) for n in range(1, 5)]
+    expired = a_candle(now - 31 * DAY, 1, series="sim:X")
+    mixed = [*every, *every[::3], expired]
+    random.Random(5).shuffle(mixed)
+    return mixed
+
+
+@pytest.fixture(scope="module")
+def corner(stack):
+    with published.corner(stack) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def send(corner):
+    """A function that writes candles, in order of the list for each series."""
+    encode = Encoder(Candle, Registry(corner.registry).lookup(CANDLES.subject(corner.prefix), schema_text(Candle)))
+    producer = Producer({"bootstrap.servers": corner.kafka, "partitioner": "murmur2_random", "linger.ms": 20})
+
+    def written(candles):
+        for candle in candles:
+            producer.produce(CANDLES.name(corner.prefix), encode(candle), candle.series.encode())
+        assert producer.flush(20) == 0
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def sent(send, history):
+    """What stands on the topic; each test adds to it."""
+    send(history)
+    return list(history)
+
+
+def wanted(candles, now):
+    """Newest version of each window that is not older than its retention: (series, start ms) -> (version, close)."""
+    newest = {}
+    for c in sorted(candles, key=lambda c: c.version):
+        if c.start + 30 * DAY > now:
+            newest[c.series, c.start // 1000] = (c.version, c.close)
+    return newest
+
+
+@pytest.fixture
+def folder():
+    """A folder that another user can be let into, which pytest's own is not."""
+    made = Path(tempfile.mkdtemp(prefix="candlewick-store-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def _python():
+    try:
+        examples.python()
+    except examples.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+def check(store, script, corner, sent, send, now):
+    """The account of one store; `store` has .rows() -> (series, start ms) -> (version, close), and .address."""
+    arguments = (corner.kafka, corner.registry, store.address, f"{corner.prefix}-{script}", CANDLES.name(corner.prefix))
+
+    def written(what):
+        best = wanted(sent, now)
+        with examples.script(script, *arguments) as writer:
+            wait_until(lambda: store.rows() == best or writer.poll() is not None, 30, what)
+            assert writer.poll() is None, writer.stdout.read()
+
+    written("the newest version of every window")
+    # Stopped and started again, with everything once more behind it, and a correction at the end.
+    more = [*sent, *(a_candle(now - 5 * MINUTE, len(sent), series=s) for s in SERIES)]
+    send(more)
+    sent += more
+    written("the corrections, and nothing older")
+
+
+class Postgres:
+    def __init__(self, address):
+        self.address = address
+
+    def ask(self, query):
+        command = ["psql", self.address, "-X", "-A", "-t", "-F", " ", "-c", query]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return [line.split() for line in done.stdout.splitlines()] if done.returncode == 0 else None
+
+    def rows(self):
+        found = self.ask("SELECT series, (extract(epoch FROM start) * 1000)::bigint, version, close FROM candles") or []
+        return {(series, int(start)): (int(version), float(close)) for series, start, version, close in found}
+
+
+@pytest.mark.usefixtures("_python")
+def test_law_9_postgres_keeps_the_highest_version_and_nothing_expired(corner, sent, send, now, folder):
+    try:
+        with examples.postgres(folder) as address:
+            store = Postgres(address)
+            wait_until(lambda: store.ask("SELECT 1"), 30, "PostgreSQL")
+            check(store, "to_postgres.py", corner, sent, send, now)
+    except examples.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+class Redis:
+    def __init__(self, port):
+        self.address = f"redis://127.0.0.1:{port}/0"
+        self._command = ["redis-cli", "-p", str(port)]
+
+    def ask(self, *words):
+        done = subprocess.run([*self._command, *words], capture_output=True, text=True, timeout=20, check=False)
+        return done.stdout.split() if done.returncode == 0 else []
+
+    def starts(self, series):
+        return self.ask("ZRANGE", f"candles:{{{series}}}:1m", "0", "-1")
+
+    def rows(self):
+        found = {}
+        for series in SERIES:
+            for start in self.starts(series):
+                version, close = self.ask("HMGET", f"candle:{{{series}}}:1m:{start}", "version", "close") or (-1, 0)
+                found[series, int(start)] = (int(version), float(close))
+        return found
+
+
+@pytest.mark.usefixtures("_python")
+def test_law_9_10_redis_keeps_the_highest_version_until_its_time(corner, sent, send, now, folder):
+    try:
+        with examples.redis(folder) as port:
+            store = Redis(port)
+            wait_until(lambda: store.ask("PING"), 30, "Redis")
+            check(store, "to_redis.py", corner, sent, send, now)
+            start = store.starts("sim:X")[0]
+            (left_ms,) = store.ask("PTTL", f"candle:{{sim:X}}:1m:{start}")
+            assert abs(int(left_ms) - (int(start) + 30 * DAY_MS - time.time() * 1000)) < 5000
+    except examples.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+def test_the_examples_keep_what_cassandra_keeps():
+    """The table of days is copied into the example so that it stands alone; here it is held to ours."""
+    from sink.retention import days_of
+
+    text = (examples.FOLDER / "batches.py").read_text(encoding="utf-8")
+    frames = tuple(parse(name) for name in ("1m", "5m", "15m", "1h"))
+    for name, days in days_of(frames).items():
+        if name in {f.name for f in frames}:
+            assert f'"{name}": timedelta(days={days:g})' in text

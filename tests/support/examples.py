@@ -1,0 +1,163 @@
+"""SHELL (files, processes, package and Maven repositories). What the examples for other teams need: a Python, jars, servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from deploy.cli import targets
+from deploy.local import artifacts
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "examples"
+JARS = (
+    "org.apache.kafka:kafka-clients:4.4.0",
+    "org.apache.avro:avro:1.12.1",
+    "com.fasterxml.jackson.core:jackson-databind:2.20.0",
+    "com.fasterxml.jackson.core:jackson-core:2.20.0",
+    "com.fasterxml.jackson.core:jackson-annotations:2.20",
+    "org.slf4j:slf4j-api:1.7.36",
+    "com.github.luben:zstd-jni:1.5.7-17",
+)
+"""What Maven makes of the two coordinates that CONTRACT.md names, less compressions that these topics do not have."""
+
+
+class AbsentError(RuntimeError):
+    """Something that an example needs is not on this machine and could not be fetched; says what."""
+
+
+def python() -> str:
+    """Return a Python with the packages of ``deploy/examples/requirements.txt``, made once beside the downloaded servers.
+
+    Raises:
+        AbsentError: the packages could not be installed.
+    """
+    wanted = (FOLDER / "requirements.txt").read_text(encoding="utf-8")
+    folder = targets.artifacts_folder().parent / "examples"
+    done, interpreter = folder / "installed.txt", folder / "bin" / "python"
+    with artifacts.exclusively(targets.artifacts_folder()):
+        if not done.exists() or done.read_text(encoding="utf-8") != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, with_pip=False)
+            pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--quiet", "--require-hashes"]
+            command = [*pip, "--disable-pip-version-check", "-r", str(FOLDER / "requirements.txt")]
+            made = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+            if made.returncode:
+                raise AbsentError(f"the examples' packages could not be installed: {made.stderr.strip().splitlines()[-1:]}")
+            done.write_text(wanted, encoding="utf-8")
+    return str(interpreter)
+
+
+def java() -> list[str]:
+    """Return a command that runs a Java source file with the jars it needs.
+
+    Raises:
+        AbsentError: no JDK (the servers' own Java cannot compile), or the jars cannot be had.
+    """
+    if shutil.which("javac") is None:
+        raise AbsentError("no JDK: javac is not on the path")
+    from jgo.maven import MavenContext
+
+    context = MavenContext()
+    jars = []
+    for coordinate in JARS:
+        group, artifact, version = coordinate.split(":")
+        try:
+            jars.append(str(context.project(group, artifact).at_version(version).artifact().resolve()))
+        except Exception as error:  # jgo raises many kinds, for a repository that is not reached as for a wrong name
+            raise AbsentError(f"{coordinate} cannot be had: {type(error).__name__}") from error
+    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(jars)]
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """Yield the connection string of a PostgreSQL of one's own on loopback.
+
+    Raises:
+        AbsentError: no PostgreSQL server is installed.
+    """
+    bins = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    found = shutil.which("postgres") or (str(bins[-1]) if bins else None)
+    if found is None:
+        raise AbsentError("no PostgreSQL server: Debian's package is postgresql")
+    home, data, port = Path(found).resolve().parent, folder / "data", _free_port()
+    # PostgreSQL refuses to run as root; Debian's package has made a user for it.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        for parent in (folder, *folder.parents[:3]):
+            if parent != Path("/tmp"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        shutil.chown(folder, user)
+    subprocess.run(
+        [home / "initdb", "-D", data, "-U", "test", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"],
+        user=user, cwd=folder, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    options = ["-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F", "-c", "shared_buffers=16MB"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([str(home / "postgres"), *options], user=user, cwd=folder, stdout=log, stderr=log)
+    try:
+        yield f"host=127.0.0.1 port={port} user=test dbname=postgres"
+    finally:
+        _end(server)
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[int]:
+    """Yield the port of a Redis of one's own on loopback.
+
+    Raises:
+        AbsentError: no Redis server is installed.
+    """
+    found = shutil.which("redis-server")
+    if found is None:
+        raise AbsentError("no Redis server: Debian's package is redis-server")
+    port = _free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([found, *options], stdout=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        _end(server)
+
+
+@contextmanager
+def script(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run one of the example scripts until the block ends; its words are in ``stdout``."""
+    command = [python(), str(FOLDER / name), *arguments]
+    with running(command) as process:
+        yield process
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command until the block ends; what it says, errors included, is in ``stdout``."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    if psutil.pid_exists(process.pid):
+        process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(15)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
