@@ -46,7 +46,7 @@ public class Candles {
 
     public static void main(String[] arguments) throws Exception {
         Map<String, Object> options = Map.of(
-            "bootstrap.servers", arguments[0], "group.id", "quick-start-java", "auto.offset.reset", "earliest");
+            "bootstrap.servers", arguments[0], "group.id", "quick-start-" + arguments[2], "auto.offset.reset", "earliest");
         Candles candles = new Candles(arguments[1]);
         Map<String, Long> newest = new HashMap<>();
         try (var consumer = new KafkaConsumer<>(options, new StringDeserializer(), new ByteArrayDeserializer())) {
