@@ -2,7 +2,7 @@
 // Times are microseconds, as in every record.
 
 const SVG = "http://www.w3.org/2000/svg";
-const RIGHT = 66;
+const RIGHT = 76;
 const BELOW = 22;
 const ABOVE = 10;
 const NARROW_PX = 3; // a gap is drawn at least so wide: seconds of an outage matter in a chart of hours
@@ -68,7 +68,7 @@ export class Chart {
     this.end = end >= this.newest ? null : Math.max(end, Math.min(oldest, this.newest));
   }
 
-  zoom(factor) { this.wanted = Math.max(12, Math.min(1000, Math.round(this.windows * factor))); }
+  zoom(factor) { this.wanted = Math.max(12, Math.min(1000, Math.round((this.wanted ?? this.windows) * factor))); }
 
   // As many windows as are well seen, and few while there are few, so that the first candles have a candle's width.
   fit(spanUs) {
@@ -117,7 +117,7 @@ export class Chart {
       const x = this.x(t).toFixed(1);
       group.append(made("line", { x1: x, x2: x, y1: 0, y2: height - BELOW }));
       const text = step >= 86400e6 || t % 86400e6 === 0 ? clock(t, true).slice(0, 5) : clock(t).slice(0, step < 60e6 ? 8 : 5);
-      group.append(made("text", { x, y: height - 6, "text-anchor": "middle" }, text));
+      if (x > 18) group.append(made("text", { x, y: height - 6, "text-anchor": "middle" }, text));
     }
     return group;
   }
@@ -193,7 +193,7 @@ export class Chart {
     for (const c of seen) {
       const tall = Math.max(c.coverage, 0) * (bottom - top);
       const x = this.x(c.start);
-      if (c.coverage < 1) group.append(made("rect", { class: "bad", x: x.toFixed(1), y: top.toFixed(1), width: wide.toFixed(1), height: (bottom - top).toFixed(1) }));
+      if (c.coverage < 1) group.append(made("rect", { class: "bad", x: x.toFixed(1), y: top.toFixed(1), width: wide.toFixed(1), height: (bottom - tall - top).toFixed(1) }));
       group.append(made("rect", { class: "good", x: x.toFixed(1), y: (bottom - tall).toFixed(1), width: wide.toFixed(1), height: tall.toFixed(1) }));
     }
     return group;

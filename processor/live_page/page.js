@@ -206,6 +206,7 @@ function connectPointer() {
   const px = (event) => event.clientX - box.getBoundingClientRect().left;
   box.addEventListener("pointerdown", (event) => {
     held = { x: px(event), end: chart.right, moved: false };
+    if (event.pointerType === "mouse") box.setPointerCapture(event.pointerId); // a drag goes on beyond the edge
     if (book) point(chart.timeAt(px(event)));
   });
   box.addEventListener("pointermove", (event) => {

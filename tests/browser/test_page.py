@@ -212,6 +212,19 @@ def test_keys_change_series_timeframe_and_zoom(tab, store):
     assert tab.js("location.hash").startswith("#series=sim%3AX")
 
 
+def test_what_is_older_is_dragged_into_view_and_escape_goes_back_to_the_newest(tab):
+    tab.js("window.has = (us) => document.querySelector(`.candle[data-start='${us}']`) !== null")
+    for _ in range(12):
+        tab.press("+")
+    tab.wait(f"!has({T0 + 5 * MINUTE})", "a view too close for what is old")
+    assert tab.js(f"has({LAST})")
+    for _ in range(2):
+        tab.drag(120, tab.middle("#chart")[1], 900)
+    tab.wait(f"has({T0 + 5 * MINUTE}) && !has({LAST})", "what is older")
+    tab.press("Escape")
+    tab.wait(f"has({LAST}) && !has({T0 + 5 * MINUTE})", "the newest")
+
+
 def test_names_from_a_feed_are_text_and_never_markup(tab):
     assert tab.js("[...document.querySelectorAll('#series option')].map((o) => o.textContent)") == ["sim:<b>Y</b>", "sim:X"]
     assert tab.count("#series b") == 0

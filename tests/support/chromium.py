@@ -130,6 +130,14 @@ class Tab:
         """Move the mouse to a place in the window."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
+    def drag(self, x: float, y: float, by: float) -> None:
+        """Press the mouse's button at a place, move it sideways and let go."""
+        button: dict[str, Any] = {"button": "left", "buttons": 1, "clickCount": 1, "y": y}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", x=x, **button)
+        for part in (0.5, 1.0):
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + by * part, **button)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x + by, **button)
+
     def tap(self, x: float, y: float) -> None:
         """Touch a place with a finger."""
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
