@@ -208,6 +208,31 @@ def test_law_8_a_restart_within_a_long_day_goes_on_where_it_was():
     assert days(core)[LONG].trade_count == 2
 
 
+def test_the_first_trade_of_a_long_days_last_hour_finds_the_day_open():
+    core = Driven(config=CONFIG)
+    last = LONG[0] + 24 * HOUR + 30 * MINUTE
+    core.status(clock(last), good_from=clock(last))
+    core.traded(clock(last + SECOND), price=5.0)
+    core.status(clock(last + 10 * SECOND), good_from=clock(last))
+    assert days(core) == {}
+    core.status(clock(LONG[1] + 2 * SECOND), good_from=clock(last))
+    assert [(span, c.state, c.trade_count) for span, c in days(core).items()] == [(LONG, "final", 1)]
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_vendors_minutes_of_a_long_days_last_hour_leave_the_day_open(crashes):
+    core = Driven(config=CONFIG)
+    last = LONG[0] + 24 * HOUR + 30 * MINUTE
+    core.status(clock(last), good_from=clock(last))
+    core.history(core.vendor(clock(last - 10 * MINUTE), received=clock(last), origin="bootstrap"))
+    core.status(clock(last + 10 * SECOND), good_from=clock(last))
+    if crashes:
+        core.crash()
+    assert days(core) == {}
+    core.status(clock(LONG[1] + 2 * SECOND), good_from=clock(last))
+    assert [(span, c.state, c.provenance) for span, c in days(core).items()] == [(LONG, "final", "vendor")]
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_state_of_days_that_rolled_at_other_times_is_refused(closed):
     core = begun()
