@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from deploy.cli.readings import Readings, Sampler
 from deploy.cli.stack import bring_up
 from deploy.cli.targets import Targets, home_option, stack_of
 from deploy.cli.venue import Venue
+from deploy.console.account import forget, leave
 from deploy.local import ports
 from deploy.local.processes import running
 from deploy.local.stack import Addresses, Stack
@@ -76,14 +78,15 @@ def _show(
 ) -> Account:
     sources = [feed.source for feed in feeds]
     chosen_ports = ports.choose(
-        {"page": 8800, **{f"{kind}-{source}": 0 for kind in ("simulator", "producer") for source in sources}}
+        {"page": 8800, "processor": 0, **{f"{kind}-{source}": 0 for kind in ("simulator", "producer") for source in sources}}
     )
     venues = [Venue(feed, chosen_ports[f"simulator-{feed.source}"]) for feed in feeds]
     metrics = {source: chosen_ports[f"producer-{source}"] for source in sources}
     claim(home)
+    forget(home)
     try:
         with (
-            Supervisor(home, _services(home, servers, venues, metrics, chosen_ports["page"])) as supervisor,
+            Supervisor(home, _services(home, servers, venues, metrics, chosen_ports)) as supervisor,
             connected(servers.cassandra) as session,
         ):
             page = f"http://{ports.LOOPBACK}:{chosen_ports['page']}/"
@@ -98,6 +101,7 @@ def _show(
                 for venue in venues:
                     venue.pause()
                 account = settle(story, sampler, Targets(**vars(servers)), metrics)
+            leave(home, asdict(account), balances=account.balances)  # the page shows it
             explain(story, account, memory_gb)
             say("stopping the services")
     finally:
@@ -105,7 +109,9 @@ def _show(
     return account
 
 
-def _services(home: Path, servers: Addresses, venues: list[Venue], metrics: dict[str, int], page_port: int) -> list[Service]:
+def _services(
+    home: Path, servers: Addresses, venues: list[Venue], metrics: dict[str, int], chosen_ports: dict[str, int]
+) -> list[Service]:
     shared = {
         **Targets(**vars(servers)).env(),
         "CANDLEWICK_HOME": str(home),
@@ -116,7 +122,10 @@ def _services(home: Path, servers: Addresses, venues: list[Venue], metrics: dict
         **HISTORY,
     }
     python = sys.executable
-    page = [str(Path(python).parent / "candlewick"), "console", "--port", str(page_port)]
+    page_port, processor_port = chosen_ports["page"], chosen_ports["processor"]
+    told_by = f"http://{ports.LOOPBACK}:{processor_port}"
+    page = [str(Path(python).parent / "candlewick"), "console", "--port", str(page_port), "--processor", told_by]
+    processor = {**shared, "CANDLEWICK_METRICS_PORT": str(processor_port)}
     producers = [
         Service(
             f"producer-{source}",
@@ -129,7 +138,7 @@ def _services(home: Path, servers: Addresses, venues: list[Venue], metrics: dict
     ]
     return [  # stopped in this order
         *producers,
-        Service("processor", [python, "-m", "processor"], shared),
+        Service("processor", [python, "-m", "processor"], processor, {"metrics": processor_port}),
         Service("sink", [python, "-m", "sink"], shared),
         Service("console", page, shared, {"page": page_port}),
         *(Service(f"simulator-{venue.feed.source}", venue.command, shared, {"simulator": venue.port}) for venue in venues),

@@ -146,6 +146,7 @@ export class Chart {
     const y = (price) => bottom - ((price - low) / (high - low)) * (bottom - top);
     for (const price of ticks(low, high, Math.max(2, Math.floor((bottom - top) / 55)))) {
       axis.append(made("line", { x1: 0, x2: this.width, y1: y(price).toFixed(1), y2: y(price).toFixed(1) }));
+      if (last && Math.abs(y(price) - y(last.close)) < 14) continue; // the label of the last price stands there
       axis.append(made("text", { x: this.width + 6, y: (y(price) + 4).toFixed(1) }, number(price)));
     }
     const slot = this.width / this.windows;

@@ -152,7 +152,7 @@ export function showGaps(gaps, now) {
 // An account may hold others, of its parts.
 function flat(sums, before = "") {
   return Object.entries(sums).flatMap(([name, value]) =>
-    value !== null && typeof value === "object" ? flat(value, `${before}${name}: `) : [[before + name, value]]);
+    value !== null && typeof value === "object" ? flat(value, `${name}: `) : [[before + name, value]]);
 }
 
 export function showAccount(account) {
