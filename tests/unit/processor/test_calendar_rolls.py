@@ -178,6 +178,16 @@ def test_law_3_coverage_is_the_share_of_the_days_real_length():
     assert candle.version == 1 + 200_000 + 1
 
 
+def test_law_3_what_is_lost_in_the_last_hour_of_a_long_day_is_lost_to_that_day():
+    core = begun()
+    last = LONG[0] + 24 * HOUR
+    core.status(clock(last), good_from=clock(LONG[0] - HOUR))
+    core.status(clock(last + SECOND), "down", good_until=clock(last), good_from=clock(LONG[0] - HOUR))
+    core.status(clock(last + HOUR // 2), good_from=clock(last + HOUR // 2))
+    core.status(clock(LONG[1] + 2 * SECOND), good_from=clock(last + HOUR // 2))
+    assert (days(core)[LONG].coverage, days(core)[LONG].gap_cause) == (24.5 / 25, "feed_down")
+
+
 def test_a_late_trade_revises_the_day_that_its_moment_lies_in():
     core = begun()
     core.status(clock(LONG[1] + 2 * SECOND), good_from=clock(LONG[0] - HOUR))
@@ -254,6 +264,8 @@ def test_a_long_week_is_kept_until_its_end_and_forgotten_after_it():
     assert [(c.start, c.end, c.trade_count) for c in weeks] == [(start, end, 3)]
     frame = core.partition.series["sim:X"].frames[-1]
     assert start in frame.windows
+    core.status(clock(end + 2 * HOUR), good_from=clock(LONG[0] - HOUR))
+    assert start in frame.windows, "a late trade can still revise it"
     core.status(clock(end + 3 * HOUR), good_from=clock(LONG[0] - HOUR))
     core.status(clock(end + 3 * HOUR + 2 * MINUTE), good_from=clock(LONG[0] - HOUR))
     assert start not in frame.windows
