@@ -11,7 +11,7 @@
                          whether or not the vendor's candles have filled it
 ``gaps_injected``        outages the demo made
 ``gaps_recorded``        outages in Cassandra: gaps of a cause feed_*, one for all series of a source with the same beginning
-``candles_in_cassandra`` candle rows of all timeframes, the vendor's of the day before included
+``candles_in_cassandra`` candle rows of all timeframes, the vendor's included
 ``first_candle_s``       from the command to the first candle of live trades readable in Cassandra
 ``latency_*_ms``         from the venue's sending a trade to the moment its live 1m candle was readable in Cassandra:
                          every trade of the first feed's busiest symbol sent after the first candle was readable

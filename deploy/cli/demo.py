@@ -16,7 +16,7 @@ from rich.console import Console
 from deploy.cassandra.connect import connected
 from deploy.cli import demo_corner
 from deploy.cli.account import Account
-from deploy.cli.demo_feeds import FEEDS, HISTORY, Feed, chosen
+from deploy.cli.demo_feeds import FEEDS, Feed, chosen
 from deploy.cli.demo_settle import settle
 from deploy.cli.demo_story import Story, explain, tell
 from deploy.cli.readings import Readings, Sampler
@@ -44,7 +44,15 @@ SHORTEST_S = 20
     callback=lambda _ctx, _param, value: _feeds(value),
     help=f"One or several of {', '.join(FEEDS)}, separated by commas: each on a simulator of its own.",
 )
-def demo(home: Path, seconds: int | None, feeds: list[Feed]) -> None:
+@click.option(
+    "--history-days",
+    envvar="DEMO_HISTORY_DAYS",
+    type=click.IntRange(0, 30),
+    default=0,
+    show_default=True,
+    help="Days of the vendors' candles loaded before live; the first live candles wait for them on a slow machine.",
+)
+def demo(home: Path, seconds: int | None, feeds: list[Feed], history_days: int) -> None:
     """Show everything: a real stack, simulated venues, the services, a live page, an outage, and an account at the end.
 
     The last line printed is the account in JSON; the exit status is 0 only if it adds up. What is started is stopped.
@@ -61,7 +69,7 @@ def demo(home: Path, seconds: int | None, feeds: list[Feed]) -> None:
     with _interrupted_by_term(), _running(stack, say) as servers:
         demo_corner.make(servers)
         say("topics, schemas and tables are ready")
-        account = _show(home, servers, feeds, seconds, began, say)
+        account = _show(home, servers, feeds, seconds, history_days, began, say)
     click.echo(account.line())
     sys.exit(0 if account.balances else 1)
 
@@ -74,7 +82,13 @@ def _feeds(value: str) -> list[Feed]:
 
 
 def _show(
-    home: Path, servers: Addresses, feeds: list[Feed], seconds: int | None, began: float, say: Callable[[str], None]
+    home: Path,
+    servers: Addresses,
+    feeds: list[Feed],
+    seconds: int | None,
+    history_days: int,
+    began: float,
+    say: Callable[[str], None],
 ) -> Account:
     sources = [feed.source for feed in feeds]
     chosen_ports = ports.choose(
@@ -86,7 +100,7 @@ def _show(
     forget(home)
     try:
         with (
-            Supervisor(home, _services(home, servers, venues, metrics, chosen_ports)) as supervisor,
+            Supervisor(home, _services(home, servers, venues, metrics, chosen_ports, history_days)) as supervisor,
             connected(servers.cassandra) as session,
         ):
             page = f"http://{ports.LOOPBACK}:{chosen_ports['page']}/"
@@ -110,7 +124,12 @@ def _show(
 
 
 def _services(
-    home: Path, servers: Addresses, venues: list[Venue], metrics: dict[str, int], chosen_ports: dict[str, int]
+    home: Path,
+    servers: Addresses,
+    venues: list[Venue],
+    metrics: dict[str, int],
+    chosen_ports: dict[str, int],
+    history_days: int,
 ) -> list[Service]:
     shared = {
         **Targets(**vars(servers)).env(),
@@ -119,7 +138,7 @@ def _services(
         "CANDLEWICK_KEYSPACE": demo_corner.KEYSPACE,
         "CANDLEWICK_TIMEFRAMES": ",".join(t.name for t in demo_corner.TIMEFRAMES),
         "CANDLEWICK_METRICS_PORT": "0",
-        **HISTORY,
+        "CANDLEWICK_BOOTSTRAP_DAYS": str(history_days),
     }
     python = sys.executable
     page_port, processor_port = chosen_ports["page"], chosen_ports["processor"]

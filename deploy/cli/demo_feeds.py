@@ -14,7 +14,6 @@ from schemas.records import Price, series_of
 
 WORD = "simulator"
 """The key, user and password that the simulators ask for; it protects nothing."""
-HISTORY = {"CANDLEWICK_BOOTSTRAP_DAYS": "1"}
 _QUICK = {"CANDLEWICK_BACKOFF_MAX_S": "1"}  # our choice: the demo has a minute; a real provider is left alone for longer
 Entry = Mapping[str, Any]
 

@@ -145,6 +145,6 @@ def explain(run: Story, a: Account, memory_gb: float) -> None:
             + ("[bold green]it balances[/bold green]" if b.balances else "[bold red]it does not balance[/bold red]")
         )
         run.say(f"{source}: {b.gaps_injected} outages made, {b.gaps_recorded} recorded, {b.gaps_filled} filled from its history")
-    run.say(f"{a.candles_in_cassandra} candles in Cassandra, those of the day before the start included")
+    run.say(f"{a.candles_in_cassandra} candles in Cassandra")
     run.say(f"from the venue to a readable candle: median {a.latency_p50_ms} ms, 99 of 100 within {a.latency_p99_ms} ms")
     run.say(f"memory of servers and services: {memory_gb:.2f} GB")
