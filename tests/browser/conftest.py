@@ -10,7 +10,7 @@ import pytest
 from tests.support import chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     try:
         chromium.find()
