@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from deploy.cli.letters import FORCEABLE, Letter, judged
+from deploy.cli.letters import FORCEABLE, Letter, Why, judged
 from deploy.cli.settings import DeploySettings, deploy_settings
 from deploy.cli.targets import Targets, home_option, targets
 from schemas import topics
@@ -95,15 +95,17 @@ def replay(
     """Publish original bytes again: same topic, same partition, same key. The letters stay where they are.
 
     Refused, with a reason: what would come back for ever (bytes at fault, or refused again after a replay: --force), what would
-    count twice, feed statuses, and what never was a message. Exit status 1 when anything named was not sent.
+    count twice (taken already, or sent again before), feed statuses, and what never was a message.
+    Exit status 1 when anything named was not sent.
     """
     if bool(names) == everything:
         raise click.UsageError("name letters, or say --all")
     box = _Box(home)
     letters = [box.named(n) for n in dict.fromkeys(names)] if names else box.chosen(reason, origins)
     good, left = [], 0
+    before = box.sent_before(letters)
     for letter in letters:
-        why = box.why[letter.name]
+        why = box.why[letter.name] or (Why.SENT if letter.name in before else None)
         if why is None or (force and why in FORCEABLE):
             good.append(letter)
         else:
@@ -164,11 +166,20 @@ class _Box:
             return f"not to be read: {error}"
         return json.dumps(as_dict(record))
 
+    def sent_before(self, letters: list[Letter]) -> set[str]:
+        from deploy.cli.letter_box import LetterBoxError, sent_before
+
+        doubtful = [a for a in letters if self.why[a.name] is None]
+        try:
+            return sent_before(self._where.kafka, doubtful, self._settings.kafka_options) if doubtful else set()
+        except LetterBoxError as error:
+            raise click.ClickException(str(error)) from error
+
     def send_again(self, letters: list[Letter]) -> None:
         from deploy.cli.letter_box import LetterBoxError, send_again
 
         try:
-            send_again(self._where.kafka, letters, self._topic, self._settings.kafka_options)
+            send_again(self._where.kafka, letters, self._settings.kafka_options)
         except LetterBoxError as error:
             raise click.ClickException(str(error)) from error
 

@@ -11,6 +11,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from deploy.cli.letters import Letter
 
 TIMEOUT_S = 30.0
+MARK = "replayed_from"
+"""Header of what was sent again: where it stood when it was refused. Not the letter, of which a crash can make two."""
+CLOCKS_MS = 60_000
+"""How far the clocks of who wrote the letter and who sent it again may differ. Our choice."""
 
 
 class LetterBoxError(RuntimeError):
@@ -29,11 +33,11 @@ def read(kafka: str, topic: str, options: Mapping[str, Any]) -> list[Letter]:
             raise LetterBoxError(f"{topic}: {found.error.str()}")
         letters: list[Letter] = []
         for number in sorted(found.partitions):
-            letters += _partition(consumer, topic, number)
+            letters += map(_letter, _messages(consumer, topic, number))
         return letters
 
 
-def send_again(kafka: str, letters: Sequence[Letter], from_topic: str, options: Mapping[str, Any]) -> None:
+def send_again(kafka: str, letters: Sequence[Letter], options: Mapping[str, Any]) -> None:
     """Write the original bytes to the topics and partitions they came from, with the same key; returns when all are acknowledged.
 
     Raises:
@@ -61,7 +65,7 @@ def send_again(kafka: str, letters: Sequence[Letter], from_topic: str, options: 
     for letter in letters:
         assert letter.origin is not None
         topic, partition, _ = letter.origin
-        headers: dict[str, str | bytes | None] = {"replayed_from": f"{from_topic} {letter.name}"}
+        headers: dict[str, str | bytes | None] = {MARK: letter.source_text}
         while True:
             try:
                 producer.produce(topic, letter.value, letter.key, partition, on_delivery=delivered, headers=headers)
@@ -75,11 +79,36 @@ def send_again(kafka: str, letters: Sequence[Letter], from_topic: str, options: 
         raise LetterBoxError("; ".join(sorted(set(failed))) or f"{left} messages were not acknowledged")
 
 
-def _partition(consumer: Consumer, topic: str, number: int) -> Iterator[Letter]:
+def sent_before(kafka: str, letters: Sequence[Letter], options: Mapping[str, Any]) -> set[str]:
+    """Return the names of those letters that `send_again` has sent before: their topics are read from the letters' time on.
+
+    What was sent and is deleted by now is not found; by then no candle can change by it either.
+
+    Raises:
+        LetterBoxError: Kafka is not reached.
+    """
+    since: dict[tuple[str, int], int] = {}
+    for letter in letters:
+        if letter.origin is not None:
+            place = letter.origin[:2]
+            since[place] = min(since.get(place, letter.sent_ms), letter.sent_ms)
+    found = set()
+    with _consumer(kafka, options) as consumer:
+        for (topic, number), sent_ms in since.items():
+            (start,) = consumer.offsets_for_times([TopicPartition(topic, number, sent_ms - CLOCKS_MS)], timeout=TIMEOUT_S)
+            if start.offset < 0:
+                continue  # nothing was written since
+            for message in _messages(consumer, topic, number, start.offset):
+                found |= {(v or b"").decode(errors="replace") for k, v in message.headers() or () if k == MARK}
+    return {a.name for a in letters if a.source_text in found}
+
+
+def _messages(consumer: Consumer, topic: str, number: int, start: int | None = None) -> Iterator[Any]:
     first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=TIMEOUT_S)
-    if first == end:
+    at = first if start is None else max(first, start)
+    if at >= end:
         return
-    consumer.assign([TopicPartition(topic, number, first)])
+    consumer.assign([TopicPartition(topic, number, at)])
     # The position, not the last message, says that the end is reached: control records and compacted ones leave holes.
     while consumer.position([TopicPartition(topic, number)])[0].offset < end:
         message = consumer.poll(TIMEOUT_S)
@@ -88,7 +117,7 @@ def _partition(consumer: Consumer, topic: str, number: int) -> Iterator[Letter]:
         if (error := message.error()) is not None:
             raise LetterBoxError(f"{topic} [{number}]: {error.str()}")
         if (message.offset() or 0) < end:
-            yield _letter(message)
+            yield message
 
 
 def _letter(message: Any) -> Letter:

@@ -71,6 +71,7 @@ class Why(Enum):
     TAKEN = "the processor has taken it; a second time it would count twice"
     STATUS = "a feed status is knowledge of its moment; the next one has replaced it"
     REPEAT = "another letter holds the same message; that one counts"
+    SENT = "it was sent again before"
     RETURNED = "it was sent again before, and refused again"
     AT_FAULT = "its own bytes are at fault: they would come back"
 

@@ -77,7 +77,12 @@ def test_a_curable_letter_goes_back_with_its_own_bytes_key_and_partition(corner,
     assert f"sent {name}" in dead_letters(corner, "replay", "--all", "--reason", "unknown_schema")
     (back,) = published.messages(corner, TRADES)
     assert (back.key(), back.value(), back.partition()) == (KEY, a_trade(1), PARTITION)
-    assert back.headers() == [("replayed_from", f"{DEAD_LETTERS.name(corner.prefix)} {name}".encode())]
+    assert back.headers() == [("replayed_from", f"{TRADES.name(corner.prefix)} {PARTITION}:100".encode())]
+
+    # A trade that came twice would count twice, and nothing but its header says that this one has.
+    again = a_letter(corner, a_trade(1), "unknown_schema", 100)  # as a service writes it that crashed before it committed
+    assert "sent again before" in dead_letters(corner, "replay", again, status=1)
+    assert published.count(corner, TRADES) == 1
 
 
 def test_the_list_can_be_filtered_and_read_by_programs(corner, a_trade):
