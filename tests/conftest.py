@@ -4,9 +4,14 @@ import os
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import oracles
 from tests.support import stack as support
+
+# A busy machine is slow at making examples, too: that is no fault of a test.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.load_profile("suite")
 
 
 def pytest_report_header():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deploy.local.ports import choose
 from schemas import timeframes
-from tests.bench import audit, bootstrap, consume, dashboards, latency, load, pages, processor, recovery, store
+from tests.bench import audit, bootstrap, consume, dashboards, history, latency, load, pages, processor, recovery, store
 from tests.support.published import corner
 from tests.support.stack import Servers, running_stack, space_in
 
@@ -88,12 +88,19 @@ def months(servers: Servers, folder: Path) -> Lines:
         yield from bootstrap.run(space)
 
 
+def histories(servers: Servers, folder: Path) -> Lines:
+    """The same month, in its topic already, into candles."""
+    with corner(servers, timeframes.DEFAULT) as space:
+        yield history.run(space, folder)
+
+
 ALL: dict[str, Callable[[Servers, Path], Lines]] = {
     "throughput": throughput,
     "latency": latencies,
     "many-series": many_series,
     "recovery": recoveries,
     "bootstrap": months,
+    "history": histories,
     "pages": answers,
     "store": stores,
 }
