@@ -24,6 +24,10 @@ LONGEST = WEEK + DAY
 """The longest window, with what a change of clocks can add: losses are kept at least that long after its state."""
 
 
+Before = dict[tuple[str, int, int], int]
+"""Offset of the last record that a window (series, timeframe index, start) held before a batch."""
+
+
 @dataclass
 class Outbox:
     """What is to be published, in order. `refused` holds (reason, rows) with the columns of the batch."""
@@ -107,6 +111,8 @@ class Partition:
         """
         if not frame.height:
             return
+        # For the whole batch, for its parts are taken in one after the other.
+        before: Before | None = {} if int(frame["offset"][0]) <= self.restored_to else None
         numbers = list(ranges_of(frame))
         late = frame.select(too_late(kind, self.config.horizon_us, self.config.backfill_us)).to_series()
         if late.any():
@@ -114,12 +120,12 @@ class Partition:
             frame = frame.filter(~late)
         replay = frame["replay"]
         if replay.any():
-            self._take_runs(kind, frame.filter(replay), now)
+            self._take_runs(kind, frame.filter(replay), now, before)
             frame = frame.filter(~replay)
         if kind == "trades" and frame["backfill"].any():
-            self._fold_all(kind, frame.filter("backfill"), now, "backfill")
+            self._fold_all(kind, frame.filter("backfill"), now, before, "backfill")
             frame = frame.filter(~pl.col("backfill"))
-        self._fold_all(kind, frame, now)
+        self._fold_all(kind, frame, now, before)
         self._take_numbers(kind, numbers)
 
     def _take_numbers(self, kind: str, numbers: Iterable[tuple[str, int, Range]]) -> None:
@@ -131,26 +137,28 @@ class Partition:
                     series.dirty = True
                     self.dirty_series.add(series.name)
 
-    def _take_runs(self, kind: str, frame: pl.DataFrame, now: int) -> None:
+    def _take_runs(self, kind: str, frame: pl.DataFrame, now: int, before: Before | None) -> None:
         # A replay's run is an epoch. A newer run's records wait for its first status: by then all is told of the run before.
         for (source, epoch), part in sorted(frame.partition_by("source", "epoch", as_dict=True).items()):
             feed = self.feed(str(source))
-            before = max((s.run for s in self.of_source[feed.source]), default=0)
-            if not before or feed.finished or epoch <= max(before, feed.epoch):
-                self._fold_all(kind, part, now)
+            last = max((s.run for s in self.of_source[feed.source]), default=0)
+            if not last or feed.finished or epoch <= max(last, feed.epoch):
+                self._fold_all(kind, part, now, before)
             else:
                 self.held.add_run(feed.source, (kind, part))
 
-    def _fold_all(self, kind: str, frame: pl.DataFrame, now: int, reason: CandleReason = "late_trade") -> None:
+    def _fold_all(
+        self, kind: str, frame: pl.DataFrame, now: int, before: Before | None, reason: CandleReason = "late_trade"
+    ) -> None:
         for price in ("trade",) if kind == "trades" else self.config.quote_prices:
             if frame.height:
-                self._fold(kind, frame, price, now, reason)
+                self._fold(kind, frame, price, now, before, reason)
 
-    def _fold(self, kind: str, frame: pl.DataFrame, price: Price, now: int, reason: CandleReason) -> None:
+    def _fold(self, kind: str, frame: pl.DataFrame, price: Price, now: int, before: Before | None, reason: CandleReason) -> None:
         columns = Columns(frame, price, self.config.lateness_us)
         replay = bool(frame["replay"][0])
         epoch = int(frame["epoch"][0])
-        fit = self._fit(columns) if int(frame["offset"][0]) <= self.restored_to else None
+        fit = None if before is None else self._fit(columns, before)
         touched: dict[str, Series] = {}
         refused: set[str] = set()
         for index in reversed(self._sub):  # 1m first: it decides what is refused
@@ -208,16 +216,14 @@ class Partition:
         feed = self.feeds.get(source)
         return feed is not None and feed.finished and epoch <= feed.epoch
 
-    def _fit(self, columns: Columns) -> Fit:
+    def _fit(self, columns: Columns, before: Before) -> Fit:
         # A window restored from a snapshot may hold some of this batch: only what lies above the offset it held
-        # before the batch is new to it. Held offsets are remembered here, for absorbing moves them on.
-        held: dict[tuple[str, int, int], int] = {}
-
+        # before the batch is new to it. These offsets are remembered for the whole batch, for absorbing moves them on.
         def fit(series: Series, index: int, start: int, window: Window | None, partial: Partial) -> Partial | None:
             place = (series.name, index, start)
-            if place not in held:
-                held[place] = -1 if window is None else window.offset
-            offset = held[place]
+            if place not in before:
+                before[place] = -1 if window is None else window.offset
+            offset = before[place]
             if partial.offset_min > offset:
                 return partial
             if partial.offset_max <= offset:
@@ -313,7 +319,7 @@ class Partition:
         if status.epoch < feed.epoch or (was_finished and feed.finished):
             return
         for kind, part in self.held.take_runs(feed.source, feed.epoch):
-            self._fold_all(kind, part, now)
+            self._fold_all(kind, part, now, {})
         for served in status.symbols or ():
             self._name(feed, served, now)
         self.held.reach_history(feed.source, status.history_offset)

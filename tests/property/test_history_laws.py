@@ -18,7 +18,7 @@ thorough = settings(most_thorough, max_examples=150)
 
 
 @thorough
-@given(histories, plans_of("trades", "statuses", "history"))
+@given(worlds(with_history=True, with_backfill=True), plans_of("trades", "statuses", "history"))
 def test_law_2_3_7_8_content_with_history_does_not_depend_on_order_batches_or_crashes(world, plan):
     plain = Reader(world).read_on().content()
     other = Reader(world)

@@ -40,10 +40,11 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, with_history: bool = False) -> World:
+def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool = False) -> World:
     """A session of some minutes: trades in order of receipt (some late), statuses between them, outages told late or at once.
 
-    With history: a bootstrap of what came before, in any state of completeness, and answers to some of the outages.
+    With backfill: any of the trades may be one that was fetched later. With history: a bootstrap of what came before, in any
+    state of completeness, and answers to some of the outages.
     """
     kinds = ["trade", "trade", "trade", "status", "outage", "quiet", *(["answer", "answer", "bootstrap"] if with_history else [])]
     steps = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=25))
@@ -88,6 +89,7 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False) -> World:
                     draw(st.sampled_from(["trade", "update"])), draw(st.sampled_from(["buy", "sell", "unknown"])),
                     draw(st.one_of(st.none(), st.just(str(sequence)), st.just(f"id-{sequence}"))),
                     draw(st.one_of(st.none(), st.integers(0, 5))), 1, sequence,
+                    backfill=with_backfill and draw(st.booleans()),
                 )
             )  # fmt: skip
         elif step == "quiet":

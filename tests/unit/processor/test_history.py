@@ -295,3 +295,23 @@ def test_a_long_bootstrap_is_taken_in_by_portions():
     core.status("00:04")
     assert len(core.latest()) == minutes
     assert core.partition.held.oldest("history") is None
+
+
+def test_law_8_a_batch_read_again_with_backfilled_trades_among_others_counts_each_once():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:05", trade_id="1")
+    core.snapshot()
+    batch = [
+        core.trade("00:10", trade_id="2"),
+        core.trade("00:06", trade_id="3", received="00:12", backfill=True),
+        core.trade("00:20", trade_id="4"),
+        core.trade("00:07", trade_id="5", received="00:21", backfill=True),
+    ]
+    core.trades(*batch)
+    core.crash(keep=False)
+    core.partition.positions["trades"] = 1
+    core.partition.restored_to = 1
+    core.trades(*batch)
+    core.status("01:02")
+    assert core.latest()["00:00"].trade_count == 5
