@@ -138,6 +138,9 @@ class Feed:
         for told in status.losses:
             if told.cause == "unknown" or told.to_time < told.from_time:
                 continue
+            if told.symbol is not None and told.cause == "refused" and told.to_time >= status.sent_at:
+                self._still_refused(told.symbol, told.from_time, told.to_time, told.detail, changed)
+                continue
             end = max(told.to_time, told.from_time + INSTANT_US)
             loss = Loss(told.from_time, end, told.cause, end, told.missing, told.detail)
             if told.symbol is None:
@@ -149,6 +152,34 @@ class Feed:
             if loss not in known:
                 known.insert(at, loss)
                 changed.append(loss.start)
+        if status.symbols is not None:
+            self._end_refusals(status, status.symbols, changed)
+
+    def _still_refused(self, symbol: str, start: int, known_to: int, detail: str, changed: list[int]) -> None:
+        # Said again and again, with the moment up to which it lasts: one loss, open while it does.
+        known = self.symbol_losses.setdefault(symbol, [])
+        for i, loss in enumerate(known):
+            if loss.lasts and loss.start == start:
+                if known_to > loss.known_to:
+                    known[i] = loss._replace(known_to=known_to)
+                    changed.append(loss.known_to)
+                return
+        known.append(Loss(start, FOREVER, "refused", max(start, known_to), None, detail))
+        changed.append(start)
+
+    def _end_refusals(self, status: FeedStatus, symbols: tuple[Served, ...], changed: list[int]) -> None:
+        good_from = {s.symbol: s.good_from for s in symbols}
+        told = {(x.symbol, x.from_time) for x in status.losses if x.cause == "refused"}
+        for symbol, losses in self.symbol_losses.items():
+            for i, loss in enumerate(losses):
+                if loss.lasts and (symbol, loss.start) not in told:
+                    end = max(loss.known_to, good_from.get(symbol) or loss.known_to)
+                    losses[i] = loss._replace(end=end, known_to=end)
+                    changed.append(loss.known_to)
+
+    def refused_from(self, symbol: str) -> int | None:
+        """Return since when the provider refuses `symbol`, None if it does not."""
+        return next((x.start for x in self.symbol_losses.get(symbol, ()) if x.lasts), None)
 
     def losses_of(self, symbol: str) -> list[Loss]:
         """Return all losses that touch `symbol`, in no order."""

@@ -350,14 +350,16 @@ class Partition:
         for price in prices:
             if left is not None:
                 self._rejoins(feed, served.symbol, price, left, now)
-            if served.good_from is not None:
+            # A symbol that is refused was never good: it is accounted for from there, so that it can be seen.
+            good_from = served.good_from if served.good_from is not None else feed.refused_from(served.symbol)
+            if good_from is not None:
                 series = (
                     self._series_of_run(feed.source, served.symbol, price, feed.epoch, now)
                     if feed.replay
                     else self.series_named(feed.source, served.symbol, price)
                 )
                 if series is not None:
-                    series.named(served.good_from)
+                    series.named(good_from)
 
     def _forget_unseen(self, feed: Feed, known: set[tuple[str, str]]) -> None:
         # A symbol that was named and never good has no series that could end.

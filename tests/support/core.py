@@ -175,7 +175,7 @@ class Driven:
     ) -> None:
         """Give the core a status sent and complete to `time`, naming the offsets that were processed."""
         begun = None if good_from is None else at(good_from)
-        since = begun if symbol_good_from is None else at(symbol_good_from)
+        since = begun if symbol_good_from is None else at(symbol_good_from) if symbol_good_from else None
         until = at(good_until) if good_until else (at(time) if state == "live" else None)
         served = None if symbols is None else tuple(Served(s, "trades", since) for s in symbols)
         values: dict[str, Any] = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.records import Gap, Trade
+from schemas.records import Gap, Loss, Trade
 from tests.support.core import Driven, at
 
 
@@ -79,6 +79,33 @@ def test_law_8_a_symbol_left_and_named_again_between_two_snapshots_keeps_its_new
     core.status("08:02", symbol_good_from="07:20")
     assert core.latest()["07:00"].trade_count == 2
     assert [key for key in core.state if key.startswith(b"s|")] == [b"s|sim:X|0"]
+
+
+def refusal(until: str) -> tuple[Loss, ...]:
+    return (Loss("X", "refused", at("00:20"), at(until), None, "the plan is full"),)
+
+
+def test_a_refused_symbol_is_one_gap_that_lasts_as_long_as_it_is_said():
+    core = Driven()
+    for until in ("00:20", "01:20", "02:20"):
+        core.status(until, symbol_good_from="", losses=refusal(until))
+    assert core.gaps_now() == [("00:00", "00:20", "partial_start"), ("00:20", None, "refused")]
+    core.status("03:00", symbols=None)
+    core.status("03:10", symbol_good_from="03:05")
+    assert core.gap("refused", "00:20").to_time == at("03:05")
+    core.traded("03:20")
+    core.status("04:02", symbol_good_from="03:05")
+    assert core.latest()["03:00"].coverage == pytest.approx(55 / 60)
+
+
+def test_a_symbol_refused_in_the_middle_loses_from_there_on():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10")
+    core.status("00:30", losses=refusal("00:30"))
+    core.status("01:02", losses=refusal("01:02"))
+    assert core.latest()["00:00"].coverage == pytest.approx(20 / 60)
+    assert core.gap("refused", "00:20").to_time is None
 
 
 def run_of(core: Driven, epoch: int, *trades: Trade) -> list[Trade]:
