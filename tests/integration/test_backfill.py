@@ -9,7 +9,7 @@ from schemas.records import Candle, Gap, HistoryCandle
 from schemas.topics import GAPS, HISTORY, Topic
 from tests.support.gaps import a_gap, tell
 from tests.support.published import corner, count
-from tests.support.services import Service, wait_until
+from tests.support.services import Service, candlewick, wait_until
 from tests.support.vendor import KEY, asked, candles, counted, producers, records_of, vendor
 
 pytestmark = pytest.mark.integration
@@ -125,6 +125,7 @@ def test_outage_is_filled_by_the_vendor_within_seconds_of_its_last_minute(space,
             assert candle.volume >= sum(e["v"] for e in ours) * (1 - 1e-9)
         assert service.stop() == 0
         assert processor.stop() == 0
+        candlewick(space.env, "audit", "--kafka-only")  # fails where a rebuild out of the topics gives anything else
     finally:
         processor.discard()
 
