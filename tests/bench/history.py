@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition, murmur2
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition, murmur2
 
 from schemas import topics
 from schemas.avro import schema_text
@@ -33,7 +33,7 @@ def run(space: Space, folder: Path) -> dict[str, object]:
     try:
         began = time.perf_counter()
         process = psutil.Process(service.pid)
-        while any(t.offset < ends[t.partition] for t in reader.committed(places, timeout=10)):
+        while not _committed(reader, places, ends):
             if time.perf_counter() - began > LIMIT_S:
                 raise TimeoutError("the processor did not commit all of history")
             time.sleep(0.1)  # a sampling period: commits have no event to wait for
@@ -54,6 +54,14 @@ def run(space: Space, folder: Path) -> dict[str, object]:
         "cpu_us": round(used / SYMBOLS / minutes * 1e6, 1),
         "rss_mb": round(memory / 1e6),
     }
+
+
+def _committed(reader: Consumer, places: list[TopicPartition], ends: dict[int, int]) -> bool:
+    try:
+        found = reader.committed(places, timeout=10)
+    except KafkaException:  # the group is new: its coordinator is not known yet
+        return False
+    return all(t.offset >= ends[t.partition] for t in found)
 
 
 def _candles(space: Space, ends: dict[int, int]) -> list[TopicPartition]:
