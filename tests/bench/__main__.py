@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deploy.local.ports import choose
 from schemas import timeframes
-from tests.bench import audit, bootstrap, consume, dashboards, history, latency, load, pages, processor, recovery, store
+from tests.bench import audit, bootstrap, consume, dashboards, feeds, history, latency, load, pages, processor, recovery, store
 from tests.support.published import corner
 from tests.support.stack import Servers, running_stack, space_in
 
@@ -94,8 +94,14 @@ def histories(servers: Servers, folder: Path) -> Lines:
         yield history.run(space, folder)
 
 
+def venues(servers: Servers, folder: Path) -> Lines:
+    """A producer of each source under a venue that floods it, down to acknowledged records."""
+    yield from feeds.run(corner, servers, folder)
+
+
 ALL: dict[str, Callable[[Servers, Path], Lines]] = {
     "throughput": throughput,
+    "feeds": venues,
     "latency": latencies,
     "many-series": many_series,
     "recovery": recoveries,
