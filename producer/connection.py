@@ -22,6 +22,7 @@ from producer.scrub import scrub
 CONNECT_S = 10.0
 READ_S = 5.0
 MAX_MESSAGE = 16 << 20
+READ_AHEAD = 64 << 10  # bytes a system call, and not three calls a frame, after each of which the publishing thread has its turn
 _DATA = (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT)
 
 
@@ -36,6 +37,15 @@ class _BoundedWebSocket(websocket.WebSocket):
     def __init__(self) -> None:
         super().__init__(enable_multithread=True, skip_utf8_validation=True)
         self.frame_buffer = _BoundedBuffer(self._recv, skip_utf8_validation=True)
+        self._ahead, self._at = b"", 0
+
+    def _recv(self, bufsize: int) -> bytes:
+        # Asked for a frame's two bytes, its length and its rest; the handshake is over then, and has read to its own end.
+        if self._at == len(self._ahead):
+            self._ahead, self._at = super()._recv(READ_AHEAD), 0  # type: ignore[no-untyped-call] # the library has no types
+        begin = self._at
+        self._at = min(begin + bufsize, len(self._ahead))
+        return self._ahead[begin : self._at]
 
     def mid_frame(self) -> tuple[Any, int]:
         """Return what has arrived of the frame being read; equal twice means that nothing came in between."""

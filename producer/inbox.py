@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from threading import Condition
 from time import monotonic, time_ns  # noqa: TID251 - this is where receive times are made
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Our choices: some seconds of the busiest feed; what does not fit stays in the socket, and so with the provider.
 MAX_ITEMS = 10_000
@@ -15,8 +14,7 @@ MAX_BYTES = 32 << 20
 Kind = Literal["opened", "data", "ping", "pong", "closed", "failed"]
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One thing a connection met, in order; ``connection`` is the attempt's number.
 
     ``receive_us`` is wall time in microseconds UTC, never going back; ``at_s`` the same moment on the monotonic clock.
@@ -45,6 +43,7 @@ class Inbox:
         self._changed = Condition()
         self._last_us = 0
         self._open = True
+        self._is_full = False
 
     def put(
         self,
@@ -57,13 +56,14 @@ class Inbox:
         retry_after: str | None = None,
         good_until_us: int | None = None,
     ) -> None:
-        """Stamp and queue an item, then wait while the queue is full: the reader reads on only when there is room again."""
+        """Stamp and queue an item, then wait while the queue is full: the reader reads on only when half of it is room again."""
         with self._changed:
             now_us, at_s = self._now_us(), monotonic()
             self._items.append(Item(connection, kind, now_us, at_s, payload, detail, http_status, retry_after, good_until_us))
             self._bytes += len(payload)
             self._changed.notify_all()
             while self._open and (len(self._items) > self._max_items or self._bytes > self._max_bytes):
+                self._is_full = True
                 self._changed.wait()
 
     def get(self, timeout_s: float) -> Item | None:
@@ -75,7 +75,10 @@ class Inbox:
                 return None
             item = self._items.popleft()
             self._bytes -= len(item.payload)
-            self._changed.notify_all()
+            # At half: a reader woken for every place would wait for the next one at once, and cost two switches a frame.
+            if self._is_full and len(self._items) <= self._max_items // 2 and self._bytes <= self._max_bytes // 2:
+                self._is_full = False
+                self._changed.notify_all()
             return item
 
     def now_us(self) -> int:

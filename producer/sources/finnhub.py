@@ -152,7 +152,9 @@ def _trade(source: str, element: Any, now_us: int) -> Trade:
         raise RemoteError("bad_symbol", "s: a printable text is needed")
     try:
         size = _number(element, "v", "bad_size", 0.0)
-        return Trade(
+        # By its fields and not by its constructor: a frozen class's takes several times as long, for every trade there is.
+        trade = object.__new__(Trade)
+        trade.__dict__.update(
             source=source,
             symbol=symbol,
             event_time=_event_time(element.get("t"), now_us),
@@ -160,14 +162,24 @@ def _trade(source: str, element: Any, now_us: int) -> Trade:
             price=_number(element, "p", "bad_price", _ABOVE_ZERO),
             size=size,
             kind="trade" if size else "update",
+            side="unknown",
+            trade_id=None,
+            venue_sequence=None,
+            epoch=0,
+            sequence=0,
             conditions=_conditions(element.get("c")),
+            backfill=False,
+            replay=False,
         )
     except RemoteError as error:
         raise RemoteError(error.reason, str(error), symbol) from None
+    return trade
 
 
 def _number(element: dict[str, Any], name: str, reason: str, lowest: float) -> float:
     value = element.get(name)
+    if type(value) is float and lowest <= value < inf:
+        return value
     if type(value) is not float and type(value) is not int:
         raise RemoteError(reason if name in element else "missing_field", f"{name}: a number is needed")
     try:
@@ -193,9 +205,14 @@ def _event_time(t: object, now_us: int) -> int:
 def _conditions(codes: object) -> str:
     if codes is None:
         return ""
-    if type(codes) is not list or not all(type(code) is str or (type(code) is int and abs(code) < _MAX_CODE) for code in codes):
+    if type(codes) is not list:
         raise RemoteError("bad_conditions", "c: a list of codes is needed")
-    text = ",".join(str(code) for code in codes)
+    try:
+        text = ",".join(codes)  # texts, as they nearly always are
+    except TypeError:
+        if not all(type(code) is str or (type(code) is int and abs(code) < _MAX_CODE) for code in codes):
+            raise RemoteError("bad_conditions", "c: a list of codes is needed") from None
+        text = ",".join(str(code) for code in codes)
     if len(text) > MAX_TEXT or not text.isprintable():
         raise RemoteError("bad_conditions", "c: too long, or not printable")
     return text

@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 
 import pytest
 
@@ -35,6 +36,13 @@ def test_documented_frame_becomes_its_trades_in_order():
         Trade("finnhub", "TSLA", 1_672_348_887_195_000, NOW, 122.1, 1.0, conditions="1,8,24,12"),
         Trade("finnhub", "BINANCE:BTCUSDT", 1_672_348_887_201_000, NOW, 7296.89, 0.011467),
     ]
+
+
+def test_a_trade_has_every_field_and_equals_one_made_by_the_constructor():
+    (made,) = source().receive(frame(element(c=["1", "8"])), NOW)
+    assert list(vars(made)) == [f.name for f in fields(Trade)]
+    assert made == Trade(**vars(made))
+    assert hash(made) == hash(Trade(**vars(made)))
 
 
 def test_volume_zero_is_a_price_update():

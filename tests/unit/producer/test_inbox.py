@@ -30,6 +30,21 @@ def test_full_inbox_holds_its_reader_until_there_is_room():
     assert not reader.is_alive()
 
 
+def test_full_inbox_lets_its_reader_go_on_when_half_of_it_is_free():
+    inbox = Inbox(max_items=4)
+    came = []
+    reader = Thread(target=lambda: [came.append(n) for n in range(6) if inbox.put(1, "data") is None], daemon=True)
+    reader.start()
+    reader.join(0.2)
+    assert came == [0, 1, 2, 3], "the fifth is in, and holds its reader"
+    assert [inbox.get(1.0) is not None for _ in range(2)] == [True] * 2
+    reader.join(0.2)
+    assert reader.is_alive(), "there is room for one, and it waits for more"
+    assert inbox.get(1.0) is not None
+    reader.join(5.0)
+    assert not reader.is_alive()
+
+
 def test_bytes_are_bounded_too():
     inbox = Inbox(max_bytes=10)
     reader = Thread(target=lambda: inbox.put(1, "data", b"x" * 11), daemon=True)
