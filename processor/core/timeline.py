@@ -92,7 +92,10 @@ def within_hours(losses: Iterable[Loss], calendar: Hours, since: int) -> list[Lo
     """
     kept: list[Loss] = []
     for loss in losses:
-        closed = calendar.closed(max(loss.start, since), loss.known_to)
+        # One that has only begun is judged by the moment of its beginning: told while the market is closed, it would cut in
+        # two what it never takes from.
+        begun = loss.lasts and loss.known_to == loss.start
+        closed = calendar.closed(max(loss.start, since), loss.known_to + begun)
         pieces = [loss]
         for a, b in closed:
             last = pieces.pop()

@@ -227,3 +227,15 @@ def test_case_m_weekend():
         ("fri 22:00:00", "sun 22:00:00", "market_closed"),
         ("sun 22:00:00", "sun 22:03:00", "no_trades"),
     ]
+
+
+def test_law_4_a_connection_that_breaks_and_returns_while_the_market_is_closed_cuts_nothing_in_two():
+    # Found by hypothesis: records read ahead had closed the minute in which the feed only began to be down.
+    core = Driven(config=CoreConfig(timeframes=parse_list("1m"), sessions=parse_sessions("sim:*=fx")))
+    core.status("fri 21:50:00", good_from="fri 21:40:00")
+    core.traded("fri 21:59:30")
+    core.traded("fri 22:08:02")
+    core.status("fri 22:07:58", "down", good_until="fri 22:07:58", good_from="fri 21:40:00", trades_offset=1)
+    core.status("fri 22:07:59", good_from="fri 22:07:59", trades_offset=1)
+    core.status("fri 22:08:04", good_from="fri 22:07:59")
+    assert core.gaps_now()[-1] == ("fri 22:00:00", "fri 22:08:00", "market_closed")
