@@ -18,7 +18,7 @@ from faust.types import TP
 from processor import changelog, telemetry
 from processor.core.partition import Partition
 from processor.driver import BatchConsumer
-from processor.engine import Engine
+from processor.engine import Engine, Made
 from processor.feed_states import feed_states
 from processor.flushing import Flusher
 from processor.group import make_app
@@ -29,7 +29,6 @@ from processor.pulse import Pulse
 from processor.settings import Settings
 from processor.watch import Watch
 from schemas import topics
-from schemas.records import Candle, Gap
 
 log = structlog.get_logger()
 TURNS = 5
@@ -44,8 +43,8 @@ class Audience(Protocol):
     def own(self, partitions: Collection[int]) -> None:
         """Hear which partitions are owned from now on."""
 
-    def published(self, records: Sequence[tuple[Candle | Gap, int, bytes]]) -> None:
-        """Hear what Kafka has acknowledged: (record, partition, its bytes)."""
+    def published(self, records: Sequence[Made]) -> None:
+        """Hear what Kafka has acknowledged."""
 
 
 class Nobody:
@@ -54,7 +53,7 @@ class Nobody:
     def own(self, partitions: Collection[int]) -> None:
         """Hear nothing."""
 
-    def published(self, records: Sequence[tuple[Candle | Gap, int, bytes]]) -> None:
+    def published(self, records: Sequence[Made]) -> None:
         """Hear nothing."""
 
 

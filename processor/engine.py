@@ -6,6 +6,7 @@ says so, so offsets never run ahead of deliveries.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -15,6 +16,8 @@ from processor.core.config import CoreConfig
 from processor.core.partition import Outbox, Partition
 from processor.core.restoring import load
 from processor.core.snapshot import dump
+from processor.core.vendor_candles import VendorCandles
+from processor.encoding import ColumnsEncoder
 from schemas import topics
 from schemas.codec import Decoder, Encoder, SchemaById
 from schemas.records import Candle, FeedStatus, Gap
@@ -34,6 +37,14 @@ class Send(NamedTuple):
     headers: list[tuple[str, bytes]] | None = None
 
 
+class Made(NamedTuple):
+    """Candles or a gap with their partition, and the bytes of each: one, or as many as a vendor's candles in columns are."""
+
+    what: Candle | Gap | VendorCandles
+    partition: int
+    bodies: Sequence[bytes]
+
+
 @dataclass
 class Outgoing:
     """What one flush publishes; live candles last. It must be acknowledged before state taken after it is sent."""
@@ -41,8 +52,8 @@ class Outgoing:
     outputs: list[Send] = field(default_factory=list)
     live: int = 0
     """How many of `outputs` are live candles."""
-    records: list[tuple[Candle | Gap, int, bytes]] = field(default_factory=list)
-    """The candles and gaps among `outputs`, with partition and bytes: for readers of this process."""
+    records: list[Made] = field(default_factory=list)
+    """The candles and gaps among `outputs`: for readers of this process."""
 
 
 @dataclass
@@ -104,11 +115,12 @@ class Engine:
         self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes", "history")}
         self._status: Decoder[FeedStatus] = Decoder(FeedStatus, schema_by_id)
         self._encode_candle = {t.name: Encoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
+        self._encode_many = {t.name: ColumnsEncoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
         self._encode_live = Encoder(Candle, ids["candles-live"])
         self._encode_gap = Encoder(Gap, ids["gaps"])
         self._encode_status = Encoder(FeedStatus, ids["feed-status"])
         self._ready: list[Send] = []
-        self._made: list[tuple[Candle | Gap, int, bytes]] = []
+        self._made: list[Made] = []
         self._read: dict[tuple[str, int], int] = {}
 
     # Ownership
@@ -208,13 +220,25 @@ class Engine:
         for c in out.candles:
             value = self._encode_candle[c.timeframe](c)
             self._ready.append(Send(self._candle_topics[c.timeframe], number, c.series.encode(), value))
-            self._made.append((c, number, value))
-            self._counters.candle(c.state, 1)
+            self._made.append(Made(c, number, (value,)))
+        for state, count in Counter(c.state for c in out.candles).items():
+            self._counters.candle(state, count)
+        for many in out.vendor_candles:
+            self._publish_many(number, many)
         for g in out.gaps:
             value = self._encode_gap(g)
             self._ready.append(Send(self._gaps_topic, number, g.series.encode(), value))
-            self._made.append((g, number, value))
+            self._made.append(Made(g, number, (value,)))
             self._counters.gap(g.cause, g.state)
+
+    def _publish_many(self, number: int, many: VendorCandles) -> None:
+        name = many.timeframe.name
+        bodies = self._encode_many[name](many.shared, many.columns)
+        topic, key = self._candle_topics[name], many.origin.series.encode()
+        self._ready += [Send(topic, number, key, body) for body in bodies]
+        self._made.append(Made(many, number, bodies))
+        self._counters.candle("revised", many.revised)
+        self._counters.candle("final", len(many) - many.revised)
 
     def _dead(self, topic: str, number: int, messages: Sequence[Message], refused: Sequence[Refused]) -> None:
         if not refused:
@@ -268,7 +292,7 @@ class Engine:
             for c in candles:
                 value = self._encode_live(c)
                 outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
-                outgoing.records.append((c, partition.number, value))
+                outgoing.records.append(Made(c, partition.number, (value,)))
         return outgoing
 
     def state(self, numbers: Collection[int]) -> State:

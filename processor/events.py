@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from processor import telemetry
@@ -89,16 +89,16 @@ class Hub:
         self._clients.discard(client)
         telemetry.EVENT_CLIENTS.set(len(self._clients))
 
-    def publish(self, records: Sequence[Candle | Gap]) -> None:
-        """Tell every client what it wants to know."""
-        if not self._clients:
-            return
-        for record in records:
-            wanting = [c for c in self._clients if not c.wanted or record.series in c.wanted]
-            if wanting:
-                said = event(record)
-                for client in wanting:
-                    client.tell(said)
+    def wanted(self, series: str) -> list[Client]:
+        """Return the clients that want to hear of a series."""
+        return [c for c in self._clients if not c.wanted or series in c.wanted]
+
+    def publish(self, record: Candle | Gap) -> None:
+        """Tell every client that wants to know."""
+        if wanting := self.wanted(record.series):
+            said = event(record)
+            for client in wanting:
+                client.tell(said)
 
     @property
     def feeds_wanted(self) -> bool:

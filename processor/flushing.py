@@ -17,13 +17,12 @@ from faust.types import TP
 
 from processor import telemetry
 from processor.beside import Beside
-from processor.engine import Engine, Outgoing, Send, State
+from processor.engine import Engine, Made, Outgoing, Send, State
 from processor.intake import HOLD_MOST_S, HOLD_S, Intake
 from processor.ownership import LostError, Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse
 from processor.watch import Watch
-from schemas.records import Candle, Gap
 
 log = structlog.get_logger()
 TICK_S = 0.05
@@ -32,7 +31,6 @@ TICK_S = 0.05
 STATE_SHARE = 0.1
 """Most of the time that may go into taking state, in which nothing else is done: with many series its period stretches."""
 
-Made = tuple[Candle | Gap, int, bytes]
 Published = Callable[[Sequence[Made]], None]
 
 
@@ -60,7 +58,7 @@ class Flusher:
             watch: of feed-status.
             pulse: says when live candles are due.
             flush_s: period of state and commits.
-            published: hears what Kafka has acknowledged: (record, partition, its bytes).
+            published: hears what Kafka has acknowledged.
         """
         self.assigned = False
         """Set by the owner once partitions are assigned and recovered."""
@@ -216,6 +214,7 @@ class Flusher:
     async def _send(self, outputs: Sequence[Send], records: Sequence[Made]) -> None:
         await self._publisher.send(outputs, self._ownership)
         self._published(records)
+        telemetry.count_coverage(made.what for made in records)
 
     def _ended(self, failed: bool) -> None:
         if failed:

@@ -10,7 +10,9 @@ from typing import Any
 import structlog
 
 from processor import telemetry, warm
-from processor.cache import GAPS, Cache, Found, place_of
+from processor.cache import GAPS, MOST, Cache, Found, Place, place_of
+from processor.core.vendor_candles import VendorCandles
+from processor.engine import Made
 from processor.events import Hub
 from processor.feed_states import changed
 from processor.shown import reader, renderer
@@ -75,14 +77,28 @@ class Hot:
         self.loaded.intersection_update(partitions)
         self._filling = asyncio.create_task(self._fill(sorted(partitions)), name="cache")
 
-    def published(self, records: Sequence[tuple[Candle | Gap, int, bytes]]) -> None:
-        """Take in what Kafka has acknowledged: (record, partition, its bytes)."""
-        for record, partition, body in records:
-            self._cache.put(partition, place_of(record), body)
-        self.hub.publish([record for record, _, _ in records])
+    def published(self, records: Sequence[Made]) -> None:
+        """Take in what Kafka has acknowledged."""
+        for made in records:
+            if isinstance(made.what, VendorCandles):
+                self._published_many(made.what, made)
+            else:
+                self._cache.put(made.partition, place_of(made.what), made.bodies[0])
+                self.hub.publish(made.what)
         # A feed that changes opens or closes gaps, or brings candles: whenever something is published is often enough.
         if self.hub.feeds_wanted:
             self.hub.tell_feeds(changed(self._told, self.feeds()))
+
+    def _published_many(self, many: VendorCandles, made: Made) -> None:
+        # Older ones than the cache holds of an entry are nobody's news either.
+        first = max(0, len(many) - MOST)
+        name, kind = many.origin.series, many.timeframe.name
+        starts, versions = many.start[first:].tolist(), many.version[first:].tolist()
+        for start, version, body in zip(starts, versions, made.bodies[first:], strict=True):
+            self._cache.put(made.partition, Place(name, kind, (start, ""), version), body)
+        if self.hub.wanted(name):
+            for record in many.records(first):
+                self.hub.publish(record)
 
     # What the pages ask
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from processor.core.vendor_candles import VendorCandles
 from schemas.records import Candle, Gap
+from schemas.timeframes import BASE_US
 
 RECORDS = Counter("candlewick_processor_records_total", "Records taken in.", ["topic"])
 DEAD_LETTERS = Counter("candlewick_processor_dead_letters_total", "Input refused; rises = a producer writes rubbish.", ["reason"])
@@ -53,12 +55,15 @@ LIVE_STRETCH = Gauge(
 )
 
 
-def count_coverage(published: Iterable[tuple[Candle | Gap, int, bytes]]) -> None:
+def count_coverage(published: Iterable[Candle | Gap | VendorCandles]) -> None:
     """Count the time and the lost time of 1m candles that are out for the first time after closing."""
-    for record, _, _ in published:
-        if isinstance(record, Candle) and record.timeframe == "1m" and record.state == "final":
+    for what in published:
+        if isinstance(what, VendorCandles):
+            if what.timeframe.us == BASE_US:
+                WINDOW_SECONDS.inc(60 * (len(what) - what.revised))
+        elif isinstance(what, Candle) and what.timeframe == "1m" and what.state == "final":
             WINDOW_SECONDS.inc(60)
-            LOST_SECONDS.inc(60 * (1 - record.coverage))
+            LOST_SECONDS.inc(60 * (1 - what.coverage))
 
 
 class Counters:

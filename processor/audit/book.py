@@ -29,7 +29,7 @@ class Book:
 
     def add(self, out: Outbox) -> None:
         """Take in what the core would publish."""
-        for candle in out.candles:
+        for candle in out.all_candles():
             key = CandleKey(candle.series, candle.timeframe, candle.start)
             known = self.candles.get(key)
             if known is None or candle.version >= known.version:

@@ -147,8 +147,9 @@ class Rebuilder:
             if not series.feed.epoch:
                 series.advance(series.mark - late)
                 publishing.settle(series, 0)
-                self._note(Outbox(series.candles, series.gap_records))
-                series.candles, series.gap_records = [], []
+                out = Outbox()
+                out.collect(series)
+                self._note(out)
 
     def watermarks(self) -> dict[str, int]:
         """Return how far each series' windows are closed; a finished one's for ever."""
@@ -184,7 +185,8 @@ class Rebuilder:
 
     def _note(self, out: Outbox) -> None:
         if self._span.limited:
-            out.candles = [c for c in out.candles if self._span.holds(c.start)]
+            out.candles = [c for c in out.all_candles() if self._span.holds(c.start)]
+            out.vendor_candles = []
             out.gaps = [g for g in out.gaps if self._span.holds(g.from_time)]
         self.book.add(out)
 

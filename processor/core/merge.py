@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from processor.core.frame import Frame
 from processor.core.ohlcv import Window
@@ -20,8 +21,6 @@ from processor.core.timeline import Loss, lost_in, touched_by
 from processor.core.vendor import Rows, Sums, notional_n, volume_n
 from schemas.records import GapCause, Provenance
 from schemas.timeframes import BASE_US
-
-_NOTHING_LOST: tuple[int, GapCause] = (0, "none")
 
 
 class Shown(NamedTuple):
@@ -60,19 +59,24 @@ def merged(own: Window, end: int, rows: Rows, base: Frame, timeline: Sequence[Lo
     return Shown(_joined(own, rows, replaced), "mixed" if others else "vendor", *lost)
 
 
-def vendor_only(sums: Sums, rows: Rows, timeline: Sequence[Loss]) -> list[Shown]:
-    """Return what windows without any record of ours show."""
-    starts, ends = sums.starts.tolist(), sums.ends.tolist()
-    unfilled = [x for x in timeline if not x.is_filled and starts and x.start < ends[-1] and starts[0] < x.known_to]
-    shown = []
-    for i, start in enumerate(starts):
-        w = Window.blank(start)
-        w.open, w.high, w.low, w.close = sums.open[i], sums.high[i], sums.low[i], sums.close[i]
-        w.open_key, w.close_key = (sums.first[i], 0, 0, 0), (sums.last[i] + BASE_US - 1, 0, 0, 0)
-        w.size_n, w.notional_n = sums.size_n[i], sums.notional_n[i]
-        lost = lost_in(unfilled, start, ends[i], rows["start"][sums.groups[i]].tolist()) if unfilled else _NOTHING_LOST
-        shown.append(Shown(w, "vendor", *lost))
-    return shown
+def damaged(sums: Sums, timeline: Sequence[Loss]) -> npt.NDArray[np.bool_]:
+    """Say of windows made of rows alone whether something in them may be lost: nothing is where each minute has a row."""
+    lost = np.zeros(sums.starts.size, bool)
+    for loss in timeline:
+        if not loss.is_filled:
+            lost |= (sums.starts < loss.known_to) & (loss.start < sums.ends)
+    return lost & ((sums.after_row - sums.first_row) * BASE_US < sums.ends - sums.starts)
+
+
+def vendor_only(sums: Sums, index: int, rows: Rows, timeline: Sequence[Loss]) -> Shown:
+    """Return what the window `index` of `sums`, without any record of ours, shows."""
+    start, first, last = int(sums.starts[index]), int(sums.first[index]), int(sums.last[index])
+    w = Window.blank(start)
+    w.open, w.high, w.low, w.close = (float(x[index]) for x in (sums.open, sums.high, sums.low, sums.close))
+    w.open_key, w.close_key = (first, 0, 0, 0), (last + BASE_US - 1, 0, 0, 0)
+    w.size_n, w.notional_n = sums.size_n[index], sums.notional_n[index]
+    covered = rows["start"][sums.first_row[index] : sums.after_row[index]].tolist()
+    return Shown(w, "vendor", *lost_in(timeline, start, int(sums.ends[index]), covered))
 
 
 def _shared(rows: Rows, base: Frame, start: int, end: int) -> list[tuple[int, Window]]:

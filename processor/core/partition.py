@@ -14,6 +14,7 @@ from processor.core.feed import Feed
 from processor.core.numbers import Range, ranges_of
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
+from processor.core.vendor_candles import VendorCandles
 from processor.core.waiting import Waiting
 from schemas.records import Candle, CandleReason, FeedStatus, Gap, Price, Served, series_of
 from schemas.timeframes import BASE_US, DAY, WEEK
@@ -33,6 +34,7 @@ class Outbox:
     """What is to be published, in order. `refused` holds (reason, rows) with the columns of the batch."""
 
     candles: list[Candle] = field(default_factory=list)
+    vendor_candles: list[VendorCandles] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     late: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
     ignored: int = 0
@@ -40,7 +42,23 @@ class Outbox:
     refused: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.candles or self.gaps or self.late or self.refused or self.ignored)
+        return bool(self.candles or self.vendor_candles or self.gaps or self.late or self.refused or self.ignored)
+
+    def collect(self, series: Series) -> None:
+        """Take what a series has made."""
+        if series.candles:
+            self.candles += series.candles
+            series.candles = []
+        if series.vendor_candles:
+            self.vendor_candles += series.vendor_candles
+            series.vendor_candles = []
+        if series.gap_records:
+            self.gaps += series.gap_records
+            series.gap_records = []
+
+    def all_candles(self) -> list[Candle]:
+        """Return the candles, those in columns too, as records."""
+        return [*self.candles, *(c for many in self.vendor_candles for c in many.records())]
 
 
 class Partition:
@@ -384,12 +402,7 @@ class Partition:
         # Nor while history is due: it was sent before the status that names it, so what it speaks of must still be there.
         if not series.run and not self.held.is_due and clock - series.floor > self.config.kept_us + BASE_US:
             forgetting.forget_before(series, forgetting.floor_for(series, clock))
-        if series.candles:
-            self.out.candles += series.candles
-            series.candles = []
-        if series.gap_records:
-            self.out.gaps += series.gap_records
-            series.gap_records = []
+        self.out.collect(series)
         if series.live_due:
             self.live_series.add(series.name)
         if series.dirty or series.chunks_due:

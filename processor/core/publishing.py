@@ -8,12 +8,13 @@ import numpy as np
 
 from processor.core.frame import chunk_of
 from processor.core.gaps import Piece, floor_base, pieces
-from processor.core.merge import Shown, merged, vendor_only
+from processor.core.merge import Shown, damaged, merged, vendor_only
 from processor.core.ohlcv import Window
 from processor.core.series import Series
 from processor.core.telling import candle_of, gap_of
 from processor.core.timeline import FOREVER, lost_in
-from processor.core.vendor import Sums, day_of, summed
+from processor.core.vendor import Starts, Sums, summed
+from processor.core.vendor_candles import VendorCandles, versions_of
 from schemas.records import Candle, CandleReason, CandleState
 
 
@@ -76,27 +77,51 @@ def _publish_vendor(series: Series, now: int) -> None:
 
 
 def _publish_rows(series: Series, index: int, starts: Collection[int], now: int) -> None:
-    timeframe, told, vendor = series.frames[index].timeframe, series.history.told, series.history.vendor
-    is_base = index == series.config.base
-    published = vendor.rows["published"]
-    sums, shown = _vendor_shown(series, index, starts)
-    for n, one in enumerate(shown):
-        start = one.window.start
-        row = sums.groups[n].start
-        before = int(published[row]) if is_base else told.get((index, start), 0)
-        fills = sums.seen[n] + _answers_in(series, index, start)
-        state: CandleState = "revised" if before else "final"
-        reason = series.touched[index, start] if before else "none"
-        candle = candle_of(series.origin, timeframe, one, fills, state, reason, now)
-        if candle.version <= before:
-            continue
-        series.candles.append(candle)
-        if is_base:
-            published[row] = candle.version
-            vendor.due.add(day_of(start))
-        else:
-            told[index, start] = candle.version
+    timeframe, vendor = series.frames[index].timeframe, series.history.vendor
+    sums = _sums(series, index, starts)
+    before = _told(series, index, sums)
+    fills = sums.seen + _all_answers_in(series, index, sums)
+    lossy = damaged(sums, series.timeline())
+    versions = versions_of(series.config.generation, fills)
+    news = np.flatnonzero(~lossy & (versions > before))
+    if news.size:
+        reasons = _reasons(series, index, sums.starts[news], before[news])
+        made = VendorCandles.of(series.origin, timeframe, sums, news, versions[news], reasons, now)
+        series.vendor_candles.append(made)
+    tell = [(news, versions[news])]
+    for n in np.flatnonzero(lossy).tolist():
+        shown = vendor_only(sums, n, vendor.rows, series.timeline())
+        told = int(before[n])
+        (reason,) = _reasons(series, index, sums.starts[n : n + 1], before[n : n + 1])
+        state: CandleState = "revised" if told else "final"
+        candle = candle_of(series.origin, timeframe, shown, int(fills[n]), state, reason, now)
+        if candle.version > told:
+            series.candles.append(candle)
+            tell.append((np.array([n]), np.array([candle.version])))
+    for at, version in tell:
+        _note_told(series, index, sums, at, version)
     series.dirty = True
+
+
+def _told(series: Series, index: int, sums: Sums) -> Starts:
+    # Versions as last told, 0 before the first.
+    if index == series.config.base:
+        return series.history.vendor.rows["published"][sums.first_row]
+    told = series.history.told
+    return np.array([told.get((index, start), 0) for start in sums.starts.tolist()], np.int64)
+
+
+def _note_told(series: Series, index: int, sums: Sums, at: Starts, versions: Starts) -> None:
+    starts = sums.starts[at]
+    if index == series.config.base:
+        series.history.vendor.note_told(sums.first_row[at], versions)
+    else:
+        series.history.told.update(zip(((index, s) for s in starts.tolist()), versions.tolist(), strict=True))
+
+
+def _reasons(series: Series, index: int, starts: Starts, before: Starts) -> list[CandleReason]:
+    touched = series.touched
+    return [touched[index, s] if told else "none" for s, told in zip(starts.tolist(), before.tolist(), strict=True)]
 
 
 def _is_whole(series: Series, index: int, start: int) -> bool:
@@ -105,10 +130,13 @@ def _is_whole(series: Series, index: int, start: int) -> bool:
     return end > series.floor or series.first is None or end <= series.first
 
 
-def _vendor_shown(series: Series, index: int, starts: Collection[int]) -> tuple[Sums, list[Shown]]:
-    timeframe, rows = series.frames[index].timeframe, series.history.vendor.rows
-    sums = summed(rows, timeframe, np.array(sorted(starts), np.int64))
-    return sums, vendor_only(sums, rows, series.timeline())
+def _sums(series: Series, index: int, starts: Collection[int]) -> Sums:
+    return summed(series.history.vendor.rows, series.frames[index].timeframe, np.array(sorted(starts), np.int64))
+
+
+def _vendor_shown(series: Series, index: int, start: int) -> list[Shown]:
+    sums = _sums(series, index, [start])
+    return [vendor_only(sums, n, series.history.vendor.rows, series.timeline()) for n in range(sums.starts.size)]
 
 
 def take_live(series: Series, indices: set[int], now: int) -> list[Candle]:
@@ -120,7 +148,7 @@ def take_live(series: Series, indices: set[int], now: int) -> list[Candle]:
         if start not in series.frames[i].open:
             continue
         window = series.frames[i].windows.get(start)
-        shown = [_shown(series, i, window)] if window is not None else _vendor_shown(series, i, [start])[1]
+        shown = [_shown(series, i, window)] if window is not None else _vendor_shown(series, i, start)
         live += [_candle(series, i, x, "live", "none", now) for x in shown]
     return live
 
@@ -152,3 +180,11 @@ def _answers_in(series: Series, index: int, start: int) -> int:
     if index == series.config.base and (series.first is None or end <= series.first):
         return 0  # a minute before first sight has no gap to be filled: its candle is the vendor's row and no more
     return series.history.results.fills(start, end)
+
+
+def _all_answers_in(series: Series, index: int, sums: Sums) -> Starts:
+    # `_answers_in` of many windows.
+    answers = series.history.results.fills_of(sums.starts, sums.ends)
+    if index == series.config.base:
+        answers[sums.ends <= (FOREVER if series.first is None else series.first)] = 0
+    return answers

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from processor.core.timeline import BEFORE, Loss, Outcome
 from schemas.records import GapCause
 
+Starts = npt.NDArray[np.int64]
 Place = tuple[GapCause, int]
 """(cause, from) of a gap: its identity within a series."""
 
@@ -63,6 +67,14 @@ class Results:
             return 0
         of_gaps = sum(r.start < end and start < r.end for r in self.of_gap.values() if r.outcome == "complete")
         return of_gaps + sum(a < end and start < b for a, b in self.bootstraps)
+
+    def fills_of(self, starts: Starts, ends: Starts) -> Starts:
+        """Return `fills` of each of many windows."""
+        found = np.zeros(starts.size, np.int64)
+        complete = [(r.start, r.end) for r in self.of_gap.values() if r.outcome == "complete"]
+        for a, b in (*complete, *self.bootstraps):
+            found += (starts < b) & (a < ends)
+        return found
 
     def judged(self, losses: Iterable[Loss], first: int | None) -> tuple[Loss, ...]:
         """Return the disjoint losses with their outcome: what a bootstrap covered of the start is cut off and filled."""

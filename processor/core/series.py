@@ -20,6 +20,7 @@ from processor.core.rolls import starts_of, timeframes_of
 from processor.core.telling import Origin, gap_of
 from processor.core.timeline import BEFORE, FOREVER, Loss, overlay, within_hours
 from processor.core.vendor import Starts
+from processor.core.vendor_candles import VendorCandles
 from schemas.records import Candle, CandleReason, Gap, Price, instrument_of, series_of
 from schemas.timeframes import BASE_US, WEEK
 
@@ -68,6 +69,7 @@ class Series:
         self.dirty = True
         """True when the next snapshot must write it."""
         self.candles: list[Candle] = []
+        self.vendor_candles: list[VendorCandles] = []
         self.gap_records: list[Gap] = []
         self.touched: dict[tuple[int, int], CandleReason] = {}
         self.live_due: set[tuple[int, int]] = set()

@@ -38,11 +38,6 @@ NONE: Rows = np.empty(0, ROW)
 DAY_ROWS = 1440
 
 
-def day_of(start: int) -> int:
-    """Return the number of the day, written as one piece of state, that a minute belongs to."""
-    return start // (DAY_ROWS * BASE_US)
-
-
 def day_bounds(day: int) -> tuple[int, int]:
     """Return the first moment of a day, and the one after its last."""
     return day * DAY_ROWS * BASE_US, (day + 1) * DAY_ROWS * BASE_US
@@ -102,6 +97,11 @@ class VendorBook:
         self.due.update(np.unique(starts // (DAY_ROWS * BASE_US)).tolist())
         return starts
 
+    def note_told(self, at: Starts, versions: Starts) -> None:
+        """Keep the versions that were told of the rows with the indices `at`."""
+        self.rows["published"][at] = versions
+        self.due.update(np.unique(self.rows["start"][at] // (DAY_ROWS * BASE_US)).tolist())
+
     def drop(self, before: int, received_before: int) -> bool:
         """Forget minutes that begin before `before` and were received before `received_before`; say whether there were any."""
         if not self.rows.size or int(self.rows["start"][0]) >= before:
@@ -126,18 +126,20 @@ class Sums(NamedTuple):
 
     starts: Starts
     ends: Starts
-    open: list[float]
-    high: list[float]
-    low: list[float]
-    close: list[float]
+    open: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    close: npt.NDArray[np.float64]
     size_n: list[int]
     notional_n: list[int]
-    seen: list[int]
-    first: list[int]
+    seen: Starts
+    first: Starts
     """Start of the first minute that has a candle."""
-    last: list[int]
-    groups: list[slice]
-    """Which of the rows belong to each window."""
+    last: Starts
+    first_row: Starts
+    """Index of the first of the rows that belong to each window."""
+    after_row: Starts
+    """Index after the last of them."""
 
 
 def summed(rows: Rows, timeframe: Timeframe, starts: Starts) -> Sums:
@@ -146,25 +148,28 @@ def summed(rows: Rows, timeframe: Timeframe, starts: Starts) -> Sums:
     first, after = np.searchsorted(rows["start"], starts), np.searchsorted(rows["start"], ends)
     filled = after > first
     starts, ends, first, after = starts[filled], ends[filled], first[filled], after[filled]
-    bounds = np.stack((first, after), axis=1).ravel()
-    padded = np.append(rows, np.zeros(1, ROW))  # reduceat wants each bound to be an index
+    low, high = (int(first[0]), int(after[-1])) if first.size else (0, 0)
+    bounds = np.stack((first, after), axis=1).ravel() - low
+    padded = np.append(rows[low:high], np.zeros(1, ROW))  # reduceat wants each bound to be an index
 
-    def each(operation: np.ufunc, values: npt.NDArray[Any]) -> list[Any]:
-        return list(operation.reduceat(values, bounds)[::2].tolist()) if bounds.size else []
+    def each(operation: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = operation.reduceat(values, bounds)[::2] if bounds.size else values[:0]
+        return found
 
     return Sums(
         starts,
         ends,
-        rows["open"][first].tolist(),
+        rows["open"][first],
         each(np.maximum, padded["high"]),
         each(np.minimum, padded["low"]),
-        rows["close"][after - 1].tolist(),
+        rows["close"][after - 1],
         _nano(padded["volume"], each),
         _nano(padded["volume"] * typical(padded), each),
         each(np.add, padded["seen"]),
-        rows["start"][first].tolist(),
-        rows["start"][after - 1].tolist(),
-        [slice(a, b) for a, b in zip(first.tolist(), after.tolist(), strict=True)],
+        rows["start"][first],
+        rows["start"][after - 1],
+        first,
+        after,
     )
 
 
@@ -184,15 +189,15 @@ def notional_n(rows: Rows) -> int:
     return _nano(rows["volume"] * typical(rows), _all)[0]
 
 
-def _all(operation: np.ufunc, values: npt.NDArray[Any]) -> list[Any]:
-    return [operation.reduce(values)]
+def _all(operation: np.ufunc, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.array([operation.reduce(values)], values.dtype)
 
 
-def _nano(values: npt.NDArray[np.float64], each: Callable[[np.ufunc, npt.NDArray[Any]], list[Any]]) -> list[int]:
+def _nano(values: npt.NDArray[np.float64], each: Callable[[np.ufunc, npt.NDArray[Any]], npt.NDArray[Any]]) -> list[int]:
     # Whole units and the rest apart, as objects (Python's own integers) where a sum could leave 64 bits.
     given = np.nan_to_num(values, nan=0.0)
     whole = np.floor(given)
     rest = each(np.add, np.rint((given - whole) * UNIT).astype(np.int64))
     fits = not whole.size or float(whole.max()) * whole.size < 2.0**62
     units = each(np.add, whole.astype(np.int64) if fits else np.array([int(x) for x in whole], object))
-    return [int(w) * UNIT + int(r) for w, r in zip(units, rest, strict=True)]
+    return [w * UNIT + r for w, r in zip(units.tolist(), rest.tolist(), strict=True)]

@@ -154,6 +154,7 @@ def test_health_and_metrics(first, replayed):
         assert state["behind_s"] >= 0
     assert first.metric("candlewick_processor_cache_records") > 1000
     assert 0 < first.metric("candlewick_processor_cache_bytes") < 256 << 20
+    assert first.metric("candlewick_processor_window_seconds_total") > 1000
 
 
 def test_the_address_in_a_request_line_leads_nowhere_else(first, replayed):

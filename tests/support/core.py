@@ -212,7 +212,7 @@ class Driven:
 
     def _collect(self) -> None:
         out = self.partition.take_out()
-        self.candles += out.candles
+        self.candles += out.all_candles()
         self.gaps += out.gaps
         self.ignored += out.ignored
         self.late += [(reason, rows.height) for reason, rows in out.late]

@@ -199,7 +199,7 @@ class Reader:
 
     def _collect(self) -> None:
         out = self.partition.take_out()
-        for candle in out.candles:
+        for candle in out.all_candles():
             place = (candle.timeframe, candle.start)
             if place not in self.candles or candle.version >= self.candles[place].version:
                 self.candles[place] = candle

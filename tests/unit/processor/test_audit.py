@@ -46,7 +46,7 @@ def a_gap(start="01:00", end="02:00", cause="feed_down", **more):
 
 def a_book(*records):
     book = Book()
-    book.add(Outbox([r for r in records if isinstance(r, Candle)], [r for r in records if isinstance(r, Gap)]))
+    book.add(Outbox([r for r in records if isinstance(r, Candle)], gaps=[r for r in records if isinstance(r, Gap)]))
     return book
 
 

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from processor.engine import Outgoing, Send, State
+from processor.engine import Made, Outgoing, Send, State
 from processor.flushing import Flusher
 from processor.intake import Intake
 from processor.ownership import LostError, Ownership
+from tests.support.feeding import a_candle
 
 LIVE, FINAL, STATE = "live", "final", "state"
 
@@ -47,7 +48,7 @@ class Scene:
     def outgoing(self, live, now):
         final, self._final = self._final, []
         lives, self._live = (self._live, []) if live else ([], self._live)
-        return Outgoing(final + lives, len(lives), [None] * len(final + lives))
+        return Outgoing(final + lives, len(lives), [Made(a_candle(0, 1), 0, (b"",))] * len(final + lives))
 
     def release(self):
         self.events.append("released")

@@ -7,6 +7,7 @@ import pytest
 
 from processor import hot, warm
 from processor.cache import Cache
+from processor.engine import Made
 from processor.events import Hub
 from processor.hot import Hot
 from processor.warm import CHUNK, Back, WarmError, fill
@@ -155,7 +156,7 @@ def test_what_is_published_while_it_is_read_back_wins_by_version_alone(monkeypat
         log.gate.clear()
         kept.own([0])
         newer, older = a_candle(0, 9), a_candle(MINUTE, 2)
-        kept.published([(newer, 0, ENCODE(newer)), (older, 0, ENCODE(older))])
+        kept.published([Made(newer, 0, (ENCODE(newer),)), Made(older, 0, (ENCODE(older),))])
         log.gate.set()
         await until(lambda: kept.loaded == {0})
         found = b",".join(kept.candles("sim:X", "1m", 10).records).decode()

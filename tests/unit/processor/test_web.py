@@ -11,6 +11,7 @@ from confluent_kafka import murmur2
 
 from processor import events, live_page, web
 from processor.cache import Cache
+from processor.engine import Made
 from processor.events import Hub
 from processor.hot import Hot
 from processor.web import PASSED_ON, Web
@@ -71,7 +72,7 @@ class Node:
         self.web = Web(self.member, self.hot, self.listener, ["1m", "5m"], PARTITIONS)
 
     def publish(self, *records):
-        self.hot.published([(r, murmur2(r.series.encode(), PARTITIONS), ENCODE[type(r)](r)) for r in records])
+        self.hot.published([Made(r, murmur2(r.series.encode(), PARTITIONS), (ENCODE[type(r)](r),)) for r in records])
 
     async def __aenter__(self):
         await self.web.on_start()
