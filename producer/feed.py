@@ -83,6 +83,7 @@ class FeedLoop:
         """
         busy = False
         while not self._stop.is_set():
+            self._counts.turned_s = monotonic()
             if not self._guard.may_write():
                 self._publisher.poll(IDLE_S)
                 self._look_after_link(idle=False)
@@ -210,6 +211,7 @@ class FeedLoop:
         is_ours = self._guard.may_write()
         while is_ours and self._dialer.link is not None and (left := deadline - monotonic()) > 0:
             item = self._inbox.get(left)
+            self._counts.turned_s = monotonic()
             if item is None or item.kind in ("closed", "failed"):
                 break
             self._take(item)

@@ -43,16 +43,17 @@ def run_provider(settings: Settings, name: str) -> None:
     with _pages(settings, source, counts):
         lease.start()
         try:
-            if _stand_by(lease, source, stop):
-                counts.is_active = True
+            if _stand_by(lease, source, counts, stop):
+                counts.is_active, counts.turned_s = True, None
                 serve_source(settings, provider, lease, counts, stop, stops)
         finally:
             lease.release()
 
 
-def _stand_by(lease: Lease, source: str, stop: Event) -> bool:
+def _stand_by(lease: Lease, source: str, counts: Counts, stop: Event) -> bool:
     told = False
     while not stop.is_set():
+        counts.turned_s = monotonic()
         if lease.await_proof(STAND_BY_S):
             return True
         if not told:
@@ -70,7 +71,8 @@ def _pages(settings: Settings, source: str, counts: Counts) -> AbstractContextMa
         return nullcontext()
     begun = monotonic()
     health = lambda: counts.facts() | {"source": source, "up_s": round(monotonic() - begun, 1)}  # noqa: E731 - one expression
-    return serve(settings.http_host, settings.metrics_port, source, counts, health)
+    hangs = lambda: counts.hangs(settings.liveness_loop_s, monotonic())  # noqa: E731 - likewise
+    return serve(settings.http_host, settings.metrics_port, source, counts, health, hangs)
 
 
 def run_replay(settings: Settings, paths: Sequence[Path], source: str, rate: Rate, *, finish: bool) -> None:

@@ -223,6 +223,7 @@ class Publisher:
                 self._counts.backpressure += 1
                 if self._deadline is not None and monotonic() > self._deadline:
                     raise FatalError("Kafka took no more records before the deadline of the stop") from None
+                self._counts.turned_s = monotonic()  # whoever waits for Kafka does not hang
                 self.poll(BUFFER_WAIT_S)
             except KafkaException as error:
                 raise FatalError(f"Kafka refused a record: {error}") from error

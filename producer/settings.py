@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     liveness_transport_s: float = Field(45.0, gt=0)
     liveness_feed_s: float = Field(150.0, gt=0)
     liveness_records_s: float = Field(300.0, gt=0)  # of many symbols; a single quiet one needs a longer one
+    liveness_loop_s: float = Field(
+        60.0, gt=0
+    )  # twice what the slowest turn may take, which asks Kafka and registry who is active
     liveness_hours: str | None = None
     backoff_max_s: float = Field(60.0, ge=0.2)
     bootstrap_days: int = Field(30, ge=0, le=365)

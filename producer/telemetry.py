@@ -38,6 +38,7 @@ class Counts:
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
         self.history = HistoryCounts()
+        self.turned_s: float | None = None  # when the loop last turned, of the monotonic clock; None while it is not begun
         self.is_active = True  # false while another producer of the source has the lease
         self.epoch = 0
         self.state = "connecting"
@@ -49,6 +50,10 @@ class Counts:
             str, int
         ] = {}  # wanted symbol -> receive time, 0 = none; old alone is no alarm: it may not trade
         self.refused_symbols: frozenset[str] = frozenset()
+
+    def hangs(self, limit_s: float, now_s: float) -> bool:
+        """Tell whether the loop has not turned for `limit_s`; before its first turn every step has a limit of its own."""
+        return self.turned_s is not None and now_s - self.turned_s > limit_s
 
     def facts(self) -> dict[str, Any]:
         """Return what a person wants to know first, by name."""
@@ -141,8 +146,17 @@ class _Server6(ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
-def serve(host: str, port: int, source: str, counts: Counts, health: Callable[[], Mapping[str, Any]]) -> ThreadingHTTPServer:
+def serve(
+    host: str,
+    port: int,
+    source: str,
+    counts: Counts,
+    health: Callable[[], Mapping[str, Any]],
+    hangs: Callable[[], bool],
+) -> ThreadingHTTPServer:
     """Answer /metrics and /health on `host` until ``shutdown``; port 0 takes any free one, which is logged.
+
+    /health answers 503 while the loop `hangs`, for that a restart cures. A feed that is down, or a broker, is no reason for one.
 
     Raises:
         FatalError: the address cannot be had.
@@ -154,14 +168,16 @@ def serve(host: str, port: int, source: str, counts: Counts, health: Callable[[]
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(CONTENT_TYPE, generate_latest(registry))
+                self._answer(200, CONTENT_TYPE, generate_latest(registry))
             elif self.path == "/health":
-                self._answer("application/json", json.dumps(health()).encode())
+                is_hanging = hangs()
+                body = json.dumps({"hangs": is_hanging, **health()}).encode()
+                self._answer(503 if is_hanging else 200, "application/json", body)
             else:
                 self.send_error(404)
 
-        def _answer(self, content_type: str, body: bytes) -> None:
-            self.send_response(200)
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -23,6 +23,7 @@ SETTINGS: dict[str, str] = {
     "LIVENESS_TRANSPORT_S": "Nothing at all received for this long: the connection is dead",
     "LIVENESS_FEED_S": "No text frame for this long: the feed is stale",
     "LIVENESS_RECORDS_S": "No record of any symbol for this long in an open market: the feed is stale",
+    "LIVENESS_LOOP_S": "The loop that takes and tells has not turned for this long: it hangs, and /health answers 503",
     "LIVENESS_HOURS": "When records are expected: 24/7, fx, Mon-Fri 04:00-20:00 America/New_York; unset = as the provider knows",
     "SYMBOLS_FILE": "File with the symbols, instead of the provider's own setting; watched, so that they can change at run time",
     "BACKOFF_MAX_S": "Longest wait between connection attempts",

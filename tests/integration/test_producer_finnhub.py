@@ -6,13 +6,14 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 from schemas.topics import TRADES
 from tests.support.published import corner, count, dead_letters, ends, statuses, trades
-from tests.support.services import Service, wait_until
+from tests.support.services import Service, environment, wait_until
 
 pytestmark = pytest.mark.integration
 S = 1_000_000
@@ -286,6 +287,43 @@ def test_metrics_and_health_tell_the_feeds_state(space, venue, producer):
         assert f'candlewick_producer_{line}{{source="finnhub"}} 1.0' in metrics
     assert 'candlewick_producer_last_record_seconds{source="finnhub",symbol=' in metrics
     assert service.stop() == 0
+
+
+HANGS = """
+import threading, producer.__main__, producer.sources.finnhub
+producer.sources.finnhub.Finnhub.receive = lambda *_: threading.Event().wait()
+producer.__main__.main()
+"""
+
+
+def test_health_tells_a_loop_that_hangs_and_not_a_feed_that_is_down(space, venue, producer, tmp_path):
+    service = producer(CANDLEWICK_LIVENESS_LOOP_S="1")
+    wait_for_state(space, "live", service)
+    venue.fault("drop", seconds=60, how="rst")
+    wait_for_state(space, "down", service)
+    wait_until(lambda: health(service).json()["attempts"] > 2, 20, "attempts for longer than the limit", [service])
+    assert health(service).status_code == 200
+    assert service.stop() == 0
+    venue.fault("drop", seconds=0)
+    # The same process, with a parser that never comes back from a frame.
+    feed = {"FINNHUB_URL": venue.ready["ws"], "FINNHUB_TOKEN": "simulator", "FINNHUB_SYMBOLS": ",".join(venue.ready["symbols"])}
+    settings = {**space.env, **feed, "CANDLEWICK_LIVENESS_LOOP_S": "1"}
+    log = tmp_path / "hangs.log"
+    hung = SimpleNamespace(log=log)
+    command = [sys.executable, "-c", HANGS, "finnhub"]
+    with log.open("wb") as out, subprocess.Popen(command, env=environment(settings), stdout=out, stderr=out) as process:
+        try:
+            wait_until(lambda: logged(hung, "connection.opened"), 30, "a connection")
+            wait_until(lambda: health(hung).json()["hangs"], 20, "the word of the loop's standing still")
+            assert health(hung).status_code == 503
+            assert process.poll() is None
+        finally:
+            process.kill()
+
+
+def health(service):
+    (opened,) = logged(service, "metrics.opened")
+    return requests.get(f"http://127.0.0.1:{opened['port']}/health", timeout=5)
 
 
 @pytest.mark.parametrize(
