@@ -28,7 +28,7 @@ from producer.providers import Provider
 from producer.publisher import Publisher
 from producer.quiet import Quiet
 from producer.roster import Roster
-from producer.scrub import scrubber
+from producer.scrub import masker, scrubber
 from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
@@ -73,10 +73,11 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         counts=counts,
         linger_ms=LINGER_MS,
         options=settings.kafka_options,
+        masked=masker(provider.secrets),
     )
     counts.last_record_us = dict.fromkeys(source.symbols, 0)
-    inbox = Inbox()
-    intake = Intake(source, epoch, publisher, counts)
+    inbox, without = Inbox(), scrubber(provider.secrets)
+    intake = Intake(source, epoch, publisher, counts, without)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
     feed = Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note)
     quiet = Quiet(_hours(settings, provider), round(settings.liveness_records_s * SECOND))
@@ -93,7 +94,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.schema_ids[FeedStatus])),
         roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
-        without=scrubber(provider.secrets),
+        without=without,
         chores=[] if history is None else [_fetched(history, intake, inbox)],
     )
     _log.info("producer.started", source=source.name, epoch=epoch, symbols=len(source.symbols), url=provider.where)

@@ -27,6 +27,7 @@ ANSWER_S = 10.0
 JOIN_S = 5.0
 STEP_S = 0.1
 UNLIMITED_S = 1e9
+MAX_TEXT = 500  # characters of what is said of one thing
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def check_provider(provider: Provider, listen_s: float) -> Iterator[Finding]:
     """
     without = scrubber(provider.secrets)
     for finding in chain(_Feed(provider).findings(listen_s), _history(provider)):
-        yield replace(finding, detail=without(finding.detail))
+        yield replace(finding, detail=without(finding.detail)[:MAX_TEXT])
 
 
 class _Feed:

@@ -15,6 +15,7 @@ from producer.telemetry import Counts
 from schemas.records import Loss, Quote, Trade
 
 _log = structlog.get_logger()
+MAX_TEXT = 200  # characters kept of a complaint
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class Taken:
 class Intake:
     """The only place where records get their epoch and number, for the feed and for trades fetched later."""
 
-    def __init__(self, source: Source, epoch: int, publisher: Publisher, counts: Counts) -> None:
+    def __init__(self, source: Source, epoch: int, publisher: Publisher, counts: Counts, without: Callable[[str], str]) -> None:
         self._source = source
         self._epoch = epoch
         self._publisher = publisher
         self._counts = counts
+        self._without = without
         self._trades, self._quotes = Numbering(), Numbering()
 
     def frame(self, payload: bytes, receive_us: int) -> Taken:
@@ -61,7 +63,7 @@ class Intake:
                 self._counts.ignored[event.kind] += 1
             elif isinstance(event, VenueError):
                 self._counts.ignored["venue_error"] += 1
-                _log.warning("venue.complained", source=self._source.name, message=event.message)
+                _log.warning("venue.complained", source=self._source.name, message=self._without(event.message)[:MAX_TEXT])
             elif isinstance(event, Loss):
                 losses.append(event)
         return Taken(newest, tuple(losses))

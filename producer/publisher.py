@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from time import monotonic
@@ -42,8 +43,24 @@ class Publisher:
         counts: Counts,
         linger_ms: int,
         options: Mapping[str, Any] | None = None,
+        masked: Callable[[bytes], bytes] = bytes,
     ) -> None:
+        """Prepare to write.
+
+        Args:
+            kafka: bootstrap servers.
+            source: whose records.
+            prefix: of the topics.
+            schema_ids: under which the records' schemas are registered.
+            ends: of the topics' partitions, from which on is ours.
+            partitions: of each topic.
+            counts: for the metrics.
+            linger_ms: how long a batch waits for more.
+            options: of the Kafka client.
+            masked: takes the provider's keys out of what a peer sent, at the same length; default: there are none.
+        """
         self._source = source
+        self._masked = masked
         self._prefix = prefix
         self._counts = counts
         self.partitions = partitions
@@ -118,26 +135,32 @@ class Publisher:
     def dead_letter(self, value: bytes, error: RemoteError, origin: str) -> None:
         """Keep input that was refused: its own bytes, and in headers why and where it came from; raises as `send`.
 
+        A peer that repeats our key does not bring it onto a topic: its bytes are overwritten, and ``masked_bytes`` says how many.
+
         Args:
             value: the input's own bytes.
             error: why it was refused, and whose it was where that is known.
             origin: where the input came from, such as ``trades.jsonl:12``; holds no secret.
         """
         key = self._source if error.symbol is None else instrument_of(self._source, error.symbol)
+        kept, key_bytes = self._masked(value), self._masked(key.encode(errors="replace"))
+        message = self._masked(str(error).encode(errors="replace")).decode()
         headers: _Headers = {
             "reason": error.reason,
             "__connect.errors.exception.class.name": type(error).__name__,
-            "__connect.errors.exception.message": str(error)[:500],
+            "__connect.errors.exception.message": message[:500],
             "origin": origin,
             "service": "producer",
             "service_version": version("candlewick"),
         }
         if len(value) > MAX_DEAD_LETTER:
             headers["original_bytes"] = str(len(value))
+        if kept != value:
+            hidden = sum(map(operator.ne, value, kept))
+            headers["masked_bytes"] = str(hidden)
         self._counts.refused[error.reason] += 1
-        key_bytes = key.encode(errors="replace")
         partition = murmur2(key_bytes, self.partitions)
-        self._produce(self._dead_topic, value[:MAX_DEAD_LETTER], key_bytes, partition, self._on_dead_letter, headers)
+        self._produce(self._dead_topic, kept[:MAX_DEAD_LETTER], key_bytes, partition, self._on_dead_letter, headers)
 
     def progress(self, partition: int) -> Progress:
         """Return what is acknowledged in `partition`."""

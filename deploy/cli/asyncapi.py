@@ -31,6 +31,7 @@ _HEADERS: dict[str, Node] = {
         "schema_id": "Of the registry, where the bytes begin with one.",
         "origin": "Where input came from that never was a message.",
         "original_bytes": "How long the input was, where only its beginning is kept.",
+        "masked_bytes": "How many bytes were overwritten, at the same length, because a provider repeated our key.",
         "__connect.errors.topic": "Where the message was read; absent where it never was one.",
         "__connect.errors.partition": "As above.",
         "__connect.errors.offset": "As above.",

@@ -213,10 +213,10 @@ class IgLink:
         elif note.what == "subscribed":
             self._put(type="subscribed", epic=note.epic)
         elif note.what == "refused":
-            message = note.text[: frames.MAX_TEXT]
+            message = note.text
             for secret in self._secrets:
                 message = scrub(message, secret)
-            self._put(type="refused", epic=note.epic, of=note.of, code=note.number, message=message)
+            self._put(type="refused", epic=note.epic, of=note.of, code=note.number, message=message[: frames.MAX_TEXT])
         else:
             self._put(type="lost", epic=note.epic, of=note.of, count=note.number)
 

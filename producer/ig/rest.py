@@ -15,6 +15,7 @@ import requests
 
 from producer.errors import ProducerError
 from producer.ig.verdicts import Fate, fate_of
+from producer.scrub import scrubber
 
 # Our choices: to connect, and between two pieces of an answer; a whole answer; for the request of another thread to end.
 TIMEOUT_S = (5.0, 10.0)
@@ -64,6 +65,7 @@ class IgRest:
         self._password = password
         self._api_key = api_key
         self._account = account
+        self._without = scrubber((identifier, password, api_key))
         self._http = requests.Session()
         self._http.trust_env = False  # a .netrc must not add a login of its own
         self._login: Login | None = None
@@ -182,8 +184,11 @@ class IgRest:
         answer = _json(text)
         if not 200 <= status < 300:
             code = answer.get("errorCode") if isinstance(answer, dict) else None
-            shown = code[:100] if isinstance(code, str) else "no errorCode"
-            raise IgError(fate_of(status, shown), f"{method} {path.split('/')[1]}: HTTP {status}, {shown}")
+            shown = self._without(code)[:100] if isinstance(code, str) else "no errorCode"
+            raise IgError(
+                fate_of(status, code if isinstance(code, str) else shown),
+                f"{method} {path.split('/')[1]}: HTTP {status}, {shown}",
+            )
         if answer is None and text:
             raise IgError("failed", f"{method} {path.split('/')[1]}: the answer is no JSON")
         return answer, answer_headers

@@ -96,7 +96,7 @@ class Ccxt:
         if "refused" in message:
             return [self._refusal(message["refused"])]
         if "error" in message:
-            return [VenueError(str(message["error"])[:MAX_TEXT])]
+            return [VenueError(str(message["error"]))]
         trades = message.get("trades")
         if type(trades) is not list:
             raise RemoteError("bad_data", "trades is no list")
@@ -105,7 +105,7 @@ class Ccxt:
     def _refusal(self, symbol: object) -> VenueError:
         if type(symbol) is str and symbol in self._wanted:
             self._refused.add(symbol)
-        return VenueError(f"the exchange does not list {str(symbol)[:MAX_TEXT]}")
+        return VenueError(f"the exchange does not list {symbol}")
 
     def _trades(self, elements: list[Any], page: object, now_us: int) -> list[SourceEvent]:
         before = self._newest.get(page) if type(page) is str else None

@@ -21,7 +21,7 @@ from schemas.timeframes import DAY, SECOND
 # Our choice: older or newer is a wrong unit (seconds for milliseconds) or a broken clock.
 OLDEST_US = 7 * DAY
 AHEAD_US = 60 * SECOND
-MAX_TEXT = 200  # of joined condition codes, and of what is kept of a complaint
+MAX_TEXT = 200  # of joined condition codes
 _TOO_MANY = "too many symbols"
 _MAX_CODE = 10**9
 _ABOVE_ZERO = 5e-324  # the smallest double above 0
@@ -93,7 +93,7 @@ class Finnhub:
         return [Ignored("unknown_type")]
 
     def _complaint(self, message: object) -> VenueError:
-        text = message[:MAX_TEXT] if type(message) is str else "an error without a text"
+        text = message if type(message) is str else "an error without a text"
         if _TOO_MANY in text.lower():
             sent = self._wanted.sent
             # The n-th complaint means one of the last n sent; after all have come, the last n it is.

@@ -39,7 +39,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class VenueError:
-    """The provider complains; ``message`` is its text."""
+    """The provider complains; ``message`` is its whole text: what it repeats of our keys is taken out before it is cut."""
 
     message: str
 

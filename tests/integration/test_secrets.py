@@ -3,6 +3,7 @@
 A peer that echoes is the worst case: whatever it was sent, key and password included, comes back in its refusal.
 """
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -11,11 +12,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
+from aiohttp import web
 
 from producer.errors import ProducerError
 from producer.history.protocol import Question
@@ -23,7 +26,7 @@ from producer.inbox import Inbox
 from producer.providers import module_of
 from producer.settings import load
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES
-from tests.support.published import corner, messages
+from tests.support.published import corner, dead_letters, messages
 from tests.support.services import COMMAND, Service, environment, wait_until
 from tests.support.venue import Venue
 
@@ -300,6 +303,78 @@ def test_no_failure_of_any_provider_puts_its_key_into_logs_metrics_or_topics(sta
             assert found, f"nothing is on {topic.dataset}, so nothing was looked at"
             texts += found
     assert not [text[:500] for text in texts if is_shown(text) or "CST-" in text]
+
+
+ECHOES = (
+    json.dumps({"type": "error", "msg": "x" * (200 - len(MARKER) // 2) + MARKER}),
+    '{"type":"trade","data":[{"s":"AAPL","p":' + MARKER,
+    json.dumps({"type": "trade", "data": [{"s": MARKER, "p": 1.0, "v": 1, "t": 1}, {"s": "AAPL", "p": MARKER}]}),
+    json.dumps({"type": "trade", "data": f"/?token={quote(MARKER, safe='')}&x"}),
+)
+"""Of a peer that repeats the key: in a text that is cut in the middle of it, in what is no JSON, as a symbol, in an address."""
+
+
+@contextlib.contextmanager
+def echoing() -> Iterator[str]:
+    """Yield the address of a WebSocket that answers the first subscription with `ECHOES`, and then says nothing."""
+    ready: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def handler(request):
+        peer = web.WebSocketResponse()
+        await peer.prepare(request)
+        await peer.receive()
+        for text in ECHOES:
+            await peer.send_str(text)
+        async for _ in peer:
+            pass
+        return peer
+
+    async def serve():
+        app = web.Application()
+        app.router.add_get("/", handler)
+        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        over = asyncio.Event()
+        ready.set_result((f"ws://127.0.0.1:{runner.addresses[0][1]}", asyncio.get_running_loop(), over))
+        await over.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    url, loop, over = ready.result(10.0)
+    yield url
+    loop.call_soon_threadsafe(over.set)
+    thread.join(10.0)
+
+
+@pytest.mark.integration
+def test_peer_that_repeats_the_key_in_its_frames_brings_it_neither_into_the_log_nor_onto_a_topic(stack, tmp_path):
+    with corner(stack) as space, echoing() as url:
+        settings = {"FINNHUB_URL": url, "FINNHUB_TOKEN": MARKER, "FINNHUB_SYMBOLS": "AAPL"}
+        service = Service("producer", {**space.env, **settings}, tmp_path, "finnhub").start()
+        try:
+            wait_until(lambda: told(service, "venue.complained"), 30, "the complaint", [service])
+            wait_until(lambda: len(dead_letters(space, "finnhub")) == len(ECHOES), 20, "the dead letters", [service])
+            texts = pages(service)
+            assert service.stop() == 0
+        finally:
+            service.discard()
+        texts.append(service.log.read_text())
+        for topic in (FEED_STATUS, DEAD_LETTERS):
+            texts += [str((m.key(), m.value(), m.headers())) for m in messages(space, topic)]
+        letters = {letter[2]["reason"]: letter for letter in dead_letters(space, "finnhub")}
+    # Half a key is a key too: the text was cut after 200 characters.
+    assert not [text[:500] for text in texts if is_shown(text) or MARKER[: len(MARKER) // 2] in text]
+    assert {reason: len(value) for reason, (_, value, _) in letters.items()} == {
+        "not_json": len(ECHOES[1]),
+        "bad_time": len(json.dumps(json.loads(ECHOES[2])["data"][0])),
+        "missing_field": len(json.dumps(json.loads(ECHOES[2])["data"][1])),
+        "bad_data": len(ECHOES[3]),
+    }, "positions stay"
+    assert letters["not_json"][1] == ECHOES[1].replace(MARKER, "*" * len(MARKER)).encode()
+    assert letters["not_json"][2]["masked_bytes"] == str(len(MARKER))
+    assert letters["bad_time"][0] == b"finnhub:" + b"*" * len(MARKER), "its symbol is the key's place"
 
 
 def pages(service):
