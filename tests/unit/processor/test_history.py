@@ -180,6 +180,27 @@ def test_case_l_skipped_ids_are_filled_by_trades():
     assert core.gap("skipped_ids", "00:11").state == "filled"
 
 
+def test_rule_10_ids_missing_around_an_outage_keep_the_moments_beside_it_lost_until_both_are_answered():
+    core = outage()
+    core.status("05:03", good_from="03:20", losses=(Loss("X", "skipped_ids", at("00:50"), at("03:30"), 4),), ids="contiguous")
+    assert gaps_of(core) == [
+        ("00:50", "01:10", "skipped_ids"),
+        ("01:10", "03:20", "feed_down"),
+        ("03:20", "03:30", "skipped_ids"),
+        ("04:00", None, "no_trades"),
+    ]
+    assert [core.gap("skipped_ids", start).missing for start in ("00:50", "03:20")] == [4, 4]
+    assert core.gap("feed_down", "01:10").missing is None
+    core.trades(*(core.trade(f"02:0{i}", trade_id=str(i), received="05:05", backfill=True) for i in range(4)))
+    core.history(
+        core.result("01:10", "03:20", received="05:05", gap="feed_down"),
+        core.result("00:50", "01:10", received="05:05", gap="skipped_ids"),
+        core.result("03:20", "03:30", received="05:05", gap="skipped_ids"),
+    )
+    core.status("05:06", good_from="03:20", ids="contiguous")
+    assert {start: c.coverage for start, c in core.latest().items()} == {"00:00": 1, "02:00": 1, "03:00": 1}
+
+
 def test_rule_6_backfilled_trades_may_be_a_day_old_where_something_was_lost():
     core = outage()
     core.status("08:00:00", good_from="03:20")
