@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import socket
 import sys
 from importlib.metadata import version
@@ -13,6 +12,7 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from processor import logs
 from processor.app import Processor
 from processor.cache import Cache
 from processor.engine import Engine
@@ -33,21 +33,6 @@ log = structlog.get_logger()
 
 class StartError(Exception):
     """Something that must be there at start is not; the text says what and how to get it."""
-
-
-def _configure_logs() -> None:
-    human = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    # Faust and aiokafka speak through logging; their chatter is of no use to an operator.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
 def _partitions(settings: Settings) -> int:
@@ -118,7 +103,7 @@ def _compose(
 
 def main() -> None:
     """Run until told to stop. Exits 2 on wrong settings, 1 on what else is fatal."""
-    _configure_logs()
+    logs.configure()
     try:
         settings = read()
         partitions = _partitions(settings)
@@ -136,6 +121,6 @@ def main() -> None:
     # Millions of short-lived records a second would make the collector scan everything again and again.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    worker = faust.Worker(processor.app, loglevel="warning", quiet=True, redirect_stdouts=False)
+    worker = faust.Worker(processor.app, quiet=True, redirect_stdouts=False, override_logging=False)
     worker.spinner = None  # it would hide the cursor with bytes in the log, terminal or not
     worker.execute_from_commandline()

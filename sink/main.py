@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random  # noqa: TID251 - jitter between tries
 import signal
@@ -16,7 +15,7 @@ from confluent_kafka import KafkaException
 from schemas.records import Record
 from schemas.registry import Registry
 from schemas.topics import CANDLES_LIVE, DEAD_LETTERS, FEED_STATUS, GAPS, QUOTES, SINK_GROUP, TRADES, catalogue, group_name
-from sink import retry, settings
+from sink import logs, retry, settings
 from sink.consumer import Lane, missing_topics
 from sink.dead_letters import DeadLetters
 from sink.errors import FatalError, StoppedError
@@ -38,7 +37,7 @@ STUCK_S = 60.0
 
 def main() -> None:
     """Run until SIGTERM or SIGINT; exit status 0 after a drain, 1 after a fatal error, 2 for wrong settings."""
-    _configure_logs()
+    logs.configure()
     try:
         configuration = settings.load(os.environ)  # noqa: TID251 - read once, here
     except SettingsError as error:
@@ -166,18 +165,3 @@ class _Service:
         self._stopping = True
         if self._worker is not None:
             self._worker.stop()
-
-
-def _configure_logs() -> None:
-    terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )

@@ -33,6 +33,11 @@ class Worker:
         found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
         return [line for line in found if line["event"] == name]
 
+    def strange_lines(self):
+        """Return what is neither an object nor one of librdkafka's own lines, which begin with `%` and their level."""
+        lines = self.service.log.read_text(errors="replace").splitlines() if self.service.log.exists() else []
+        return [line for line in lines if not line.startswith(("{", "%"))]
+
     def owns(self):
         """Return the partitions of the last assignment."""
         found = self.events("partitions.assigned")
@@ -79,3 +84,4 @@ def make_worker(tmp_path):
     yield make
     for worker in made:
         worker.service.discard()
+    assert [line for worker in made for line in worker.strange_lines()] == []
