@@ -56,9 +56,11 @@ def parsed(text: bytes) -> dict[str, Any]:
         message = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise RemoteError("not_json", f"not JSON: {error}") from None
-    if type(message) is not dict or message.get("type") not in _KINDS or type(message.get("epic", "")) is not str:
+    if type(message) is not dict or type(message.get("type")) is not str or type(message.get("epic", "")) is not str:
         raise RemoteError("unknown_frame", "no frame of this link")
     kind = message["type"]
+    if kind not in _KINDS:
+        raise RemoteError("unknown_frame", "no frame of this link")
     if kind in ("price", "tick") and not _is_update(message):
         raise RemoteError("bad_update", "an update needs fields, what changed, and whether it is a snapshot")
     if any(type(message.get(name)) is not int for name in _INTEGERS.get(kind, ())):
