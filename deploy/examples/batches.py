@@ -16,6 +16,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 Candle = dict[str, Any]
 RETENTION = {"1m": timedelta(days=30), "5m": timedelta(days=90), "15m": timedelta(days=180), "1h": timedelta(days=365)}
 """As in Cassandra; a timeframe that is not named is kept for ever."""
+SUBJECTS = {"subject.name.strategy.type": "TOPIC"}
+"""Subjects are `<topic>-value`. Unsaid, the deserializer first asks the registry for an association of the topic, of which there
+is none; Apicurio 3.3 now and then leaves just that question without an answer, and without a time limit nothing ends the wait."""
 
 
 def batches(kafka: str, registry: str, topics: Sequence[str], group: str) -> Iterator[list[Candle]]:
@@ -23,7 +26,7 @@ def batches(kafka: str, registry: str, topics: Sequence[str], group: str) -> Ite
 
     A crash in between brings the batch again, which is harmless as long as the store keeps the highest version.
     """
-    decode = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+    decode = AvroDeserializer(SchemaRegistryClient({"url": registry, "timeout": 10}), conf=SUBJECTS)
     options = {"bootstrap.servers": kafka, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     consumer = Consumer(options)
     # Asked to end, leave the group: otherwise whoever comes next waits until this member's session has timed out (45 s).
@@ -31,7 +34,12 @@ def batches(kafka: str, registry: str, topics: Sequence[str], group: str) -> Ite
     consumer.subscribe(list(topics))
     try:
         while True:
-            messages = [m for m in consumer.consume(1000, 1.0) if m.error() is None]
+            messages = []
+            for message in consumer.consume(1000, 1.0):
+                if message.error() is None:
+                    messages.append(message)
+                else:  # the client goes on by itself; an operator wants to know why nothing comes
+                    print(message.error(), file=sys.stderr, flush=True)
             if messages:
                 yield [decode(m.value(), SerializationContext(str(m.topic()), MessageField.VALUE)) for m in messages]
                 consumer.commit(asynchronous=False)

@@ -94,6 +94,16 @@ def _python():
         pytest.skip(str(absent))
 
 
+def _differing(found, best):
+    """The rows in which a store differs from what it should have, for people."""
+    rows = [
+        f"{key}: {found.get(key)}, wanted {best.get(key)}"
+        for key in sorted(found.keys() | best.keys())
+        if found.get(key) != best.get(key)
+    ]
+    return "\n".join([f"{len(found)} rows, {len(rows)} differ (version, close):", *rows[:10]])
+
+
 def check(store, script, corner, sent, send, now):
     """The account of one store; `store` has .rows() -> (series, start ms) -> (version, close), and .address."""
     arguments = (corner.kafka, corner.registry, store.address, f"{corner.prefix}-{script}", CANDLES.name(corner.prefix))
@@ -101,8 +111,11 @@ def check(store, script, corner, sent, send, now):
     def written(what):
         best = wanted(sent, now)
         with examples.script(script, *arguments) as writer:
-            wait_until(lambda: store.rows() == best or writer.poll() is not None, 60, what)
-            assert writer.poll() is None, writer.stdout.read()
+            try:
+                wait_until(lambda: store.rows() == best or writer.poll() is not None, 60, what)
+                assert writer.poll() is None, f"{script} has ended"
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{_differing(store.rows(), best)}\n{examples.last_words(writer)}") from None
 
     written("the newest version of every window")
     # Stopped and started again, with everything once more behind it, and a correction at the end.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -169,11 +170,22 @@ def script(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """Run a command until the block ends; what it says, errors included, is in ``stdout``."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     try:
         yield process
     finally:
         _end(process)
+
+
+def last_words(process: subprocess.Popen[str]) -> str:
+    """End a process and return what it said, for a failure's message; a Python says where it stood, too."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        said, _ = process.communicate(timeout=15)
+    except subprocess.TimeoutExpired:
+        said = "it does not end"
+    return f"it said (exit {process.returncode}):\n{said}"
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
