@@ -107,7 +107,7 @@ def main() -> None:
     try:
         settings = read()
         partitions = _partitions(settings)
-        registry = Registry(settings.registry)
+        registry = Registry(settings.registry, pins=settings.schema_ids)
         ids = _schema_ids(settings, registry)
         listener = _listener(settings)
         processor = _compose(settings, partitions, registry, ids, listener)

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
 
     kafka: str
     registry: str
+    schema_ids: dict[str, int] = Field(default_factory=dict)
     topic_prefix: str = "md"
     kafka_options: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = Field(default_factory=lambda: parse_list(timeframes.DEFAULT))

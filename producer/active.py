@@ -33,8 +33,7 @@ from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
 from producer.telemetry import Counts
-from schemas.avro import Schema, schema_of
-from schemas.records import FeedStatus, HistoryCandle
+from schemas.records import HistoryCandle
 from schemas.registry import Registry, RegistryError
 from schemas.timeframes import DAY, SECOND
 
@@ -59,7 +58,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         FatalError: Kafka or the registry cannot be used, or another process has taken over.
     """
     source = provider.source
-    where = settings.kafka, settings.registry, settings.topic_prefix, source.name
+    where = settings.kafka, Registry(settings.registry, pins=settings.schema_ids), settings.topic_prefix, source.name
     cluster = survey(*where, settings.kafka_options)
     started_us = time_ns() // 1000
     epoch = counts.epoch = next_epoch(started_us, cluster.last_epoch)
@@ -91,7 +90,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
         care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider)), quiet),
         quiet=quiet,
-        guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.schema_ids[FeedStatus])),
+        guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.registry)),
         roster=_roster(settings, provider, feed, counts, history),
         stop=stop,
         without=without,
@@ -124,16 +123,11 @@ def _roster(settings: Settings, provider: Provider, feed: Feed, counts: Counts, 
     return Roster(provider.source, feed, settings.symbols_file, provider.most_symbols, changed)
 
 
-def _epochs(settings: Settings, source: str, status_id: int) -> Callable[[], int | None]:
-    registry, ours = Registry(settings.registry), schema_of(FeedStatus)
-
-    def schema(schema_id: int) -> Schema:
-        # Statuses are of our own schema, or one more than it: a registry that is away ends no producer.
-        return ours if schema_id == status_id else registry.schema_by_id(schema_id)
-
+def _epochs(settings: Settings, source: str, registry: Registry) -> Callable[[], int | None]:
     def newest() -> int | None:
+        where = settings.kafka, settings.kafka_options, registry.schema_by_id, settings.topic_prefix
         try:
-            return newest_epoch(settings.kafka, settings.kafka_options, schema, settings.topic_prefix, source, LOOK_S)
+            return newest_epoch(*where, source, LOOK_S)
         except (KafkaException, UnansweredError, RegistryError):
             return None
 
@@ -149,7 +143,7 @@ def _history(
         provider.source.name,
         provider.history,
         kafka=settings.kafka,
-        registry=settings.registry,
+        registry=cluster.registry,
         prefix=settings.topic_prefix,
         schema_id=cluster.schema_ids[HistoryCandle],
         lanes=publisher.history_lanes(),

@@ -12,24 +12,28 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from producer.epochs import UnansweredError, newest_epoch
 from producer.errors import FatalError
 from schemas.avro import schema_text
-from schemas.records import FeedStatus, HistoryCandle, Quote, Record, Trade
+from schemas.records import FeedStatus, Gap, HistoryCandle, Quote, Record, Trade
 from schemas.registry import Registry, RegistryError
-from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES, Topic
+from schemas.topics import DEAD_LETTERS, FEED_STATUS, GAPS, HISTORY, QUOTES, TRADES, Topic
 
 TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """``ends`` maps (topic, partition) of trades, quotes and history to the topic's end; ``last_epoch`` is the source's."""
+    """``ends`` maps (topic, partition) of trades, quotes and history to the topic's end; ``last_epoch`` is the source's.
+
+    ``registry`` knows our schemas by now and need not answer again.
+    """
 
     schema_ids: dict[type[Record], int]
     partitions: int
     ends: dict[tuple[str, int], int]
     last_epoch: int | None
+    registry: Registry
 
 
-def survey(kafka: str, registry: str, prefix: str, source: str, options: Mapping[str, Any]) -> Cluster:
+def survey(kafka: str, registry: Registry, prefix: str, source: str, options: Mapping[str, Any]) -> Cluster:
     """Ask the registry and the brokers.
 
     Raises:
@@ -40,10 +44,10 @@ def survey(kafka: str, registry: str, prefix: str, source: str, options: Mapping
         (QUOTES, Quote),
         (FEED_STATUS, FeedStatus),
         (HISTORY, HistoryCandle),
+        (GAPS, Gap),
     )
-    client = Registry(registry)
     try:
-        ids = {record: client.lookup(topic.subject(prefix), schema_text(record)) for topic, record in subjects}
+        ids = {record: registry.lookup(topic.subject(prefix), schema_text(record)) for topic, record in subjects}
     except RegistryError as error:
         raise FatalError(str(error)) from error
     try:
@@ -53,12 +57,14 @@ def survey(kafka: str, registry: str, prefix: str, source: str, options: Mapping
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         answers = admin.list_offsets(dict.fromkeys(tps, latest), request_timeout=TIMEOUT_S)
         ends = {(tp.topic, tp.partition): int(f.result().offset) for tp, f in answers.items()}
-        last_epoch = newest_epoch(kafka, options, client.schema_by_id, prefix, source, TIMEOUT_S)
+        last_epoch = newest_epoch(kafka, options, registry.schema_by_id, prefix, source, TIMEOUT_S)
     except KafkaException as error:
         raise FatalError(f"Kafka at {kafka}: {error.args[0].str()}") from error
+    except RegistryError as error:
+        raise FatalError(str(error)) from error
     except UnansweredError:
         raise FatalError(f"Kafka at {kafka} did not give the last statuses within {TIMEOUT_S:.0f} s") from None
-    return Cluster(ids, partitions, ends, last_epoch)
+    return Cluster(ids, partitions, ends, last_epoch, registry)
 
 
 def _partitions(admin: AdminClient, prefix: str) -> int:

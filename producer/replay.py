@@ -21,6 +21,7 @@ from producer.settings import Settings
 from producer.sources.recording import Recording
 from producer.telemetry import Counts
 from schemas.records import FeedState, Quote, Trade
+from schemas.registry import Registry
 from schemas.timeframes import BASE_US
 
 _log = structlog.get_logger()
@@ -91,7 +92,7 @@ class Replay:
         started = monotonic()
         plan = survey_files(self._paths)
         s = self._settings
-        cluster = survey(s.kafka, s.registry, s.topic_prefix, self._source, s.kafka_options)
+        cluster = survey(s.kafka, Registry(s.registry, pins=s.schema_ids), s.topic_prefix, self._source, s.kafka_options)
         epoch = next_epoch(time_ns() // 1000, cluster.last_epoch)
         counts = Counts()
         self._publisher = Publisher(

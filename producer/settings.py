@@ -31,6 +31,7 @@ class Settings(BaseSettings):
 
     kafka: str
     registry: str
+    schema_ids: dict[str, int] = {}
     topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
     kafka_options: dict[str, Any] = {}
     metrics_port: int | None = Field(None, ge=0, le=65535)

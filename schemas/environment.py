@@ -9,6 +9,7 @@ SETTINGS: dict[str, str] = {
     # shared
     "KAFKA": "Kafka bootstrap servers, host:port[,host:port]",
     "REGISTRY": "Schema registry URL (Confluent API v7)",
+    "SCHEMA_IDS": "Ids by subject (JSON, from `schemas apply --json`): with them a service starts while the registry is away",
     "TOPIC_PREFIX": "First part of every topic and group name",
     "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object; sasl.* and ssl.* hold for every client",
     "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",

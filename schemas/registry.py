@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -41,9 +42,16 @@ class RegistryUnavailableError(RegistryError):
 
 
 class Registry:
-    """One registry. Ids and schemas never change once given, so both are cached for ever; thread-safe."""
+    """One registry. Ids and schemas never change once given, so both are cached for ever; thread-safe.
 
-    def __init__(self, url: str, auth: tuple[str, str] | None = None) -> None:
+    Args:
+        url: of the API.
+        auth: user and password.
+        pins: ids by subject, known from before: what `lookup` answers where the registry does not.
+    """
+
+    def __init__(self, url: str, auth: tuple[str, str] | None = None, pins: Mapping[str, int] | None = None) -> None:
+        self._pins = dict(pins or {})
         self._url = url.rstrip("/")
         self._http = requests.Session()
         self._http.auth = auth
@@ -53,18 +61,33 @@ class Registry:
         self._unknown: dict[int, float] = {}
 
     def lookup(self, subject: str, schema_text: str) -> int:
-        """Return the id under which exactly this schema is registered for `subject`.
+        """Return the id under which exactly this schema is registered for `subject`; `schema_by_id` knows it from then on.
 
         Raises:
-            RegistryError: it is not registered (the deploy step has not run, or ran with another version).
-            RegistryUnavailableError: no answer.
+            RegistryError: it is not registered (the deploy step has not run, or ran with another version), or under another id
+                than the pinned one.
+            RegistryUnavailableError: no answer, and no pin.
         """
-        answer = self._call("POST", f"/subjects/{_part(subject)}", {"schema": schema_text}, allow=(404,))
+        pinned = self._pins.get(subject)
+        try:
+            answer = self._call("POST", f"/subjects/{_part(subject)}", {"schema": schema_text}, allow=(404,))
+        except RegistryUnavailableError:
+            if pinned is None:
+                raise
+            return self._known(pinned, schema_text)
         if answer is None:
             raise RegistryError(
                 f"the schema of {subject} is not registered at {self._url}: run `candlewick schemas apply` first", 404
             )
-        return _id_in(answer)
+        found = _id_in(answer)
+        if pinned not in (None, found):
+            raise RegistryError(f"{subject} is pinned to the id {pinned}, and registered as {found} at {self._url}")
+        return self._known(found, schema_text)
+
+    def _known(self, schema_id: int, schema_text: str) -> int:
+        # So that a registry that goes away afterwards is not missed by readers of our own records.
+        self._schemas.setdefault(schema_id, json.loads(schema_text))
+        return schema_id
 
     def register(self, subject: str, schema_text: str) -> int:
         """Register a version of `subject` and return its id; the same text again returns the same id.

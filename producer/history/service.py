@@ -106,7 +106,7 @@ def history_of(
     make_client: Callable[[], HistoryClient],
     *,
     kafka: str,
-    registry: str,
+    registry: Registry,
     prefix: str,
     schema_id: int,
     lanes: Mapping[int, Lane],
@@ -123,7 +123,7 @@ def history_of(
     return History(
         make_client,
         lambda client: Planner(client, provider_name, epoch, back_us, exact=exact),
-        Reader(kafka, Registry(registry), provider_name, prefix=prefix, history_schema_id=schema_id, options=options),
+        Reader(kafka, registry, provider_name, prefix=prefix, history_schema_id=schema_id, options=options),
         HistoryWriter(kafka, provider_name, prefix=prefix, schema_id=schema_id, lanes=lanes, counts=counts, options=options),
         counts,
     )

@@ -22,6 +22,7 @@ from producer.history.protocol import Limit
 from producer.history.service import History, history_of
 from producer.inflight import Lane
 from schemas.records import HistoryCandle
+from schemas.registry import Registry
 from schemas.timeframes import DAY
 from schemas.topics import HISTORY
 from tests.support.services import wait_until
@@ -88,13 +89,13 @@ class _Unlimited(FinnhubHistory):
 
 
 def _history(space: Space, url: str, counts: HistoryCounts) -> History:
-    cluster = survey(space.kafka, space.registry, space.prefix, SOURCE, {})
+    cluster = survey(space.kafka, Registry(space.registry), space.prefix, SOURCE, {})
     lanes = {p: Lane(end) for (topic, p), end in cluster.ends.items() if topic == HISTORY.name(space.prefix)}
     return history_of(
         SOURCE,
         lambda: _Unlimited(url),
         kafka=space.kafka,
-        registry=space.registry,
+        registry=cluster.registry,
         prefix=space.prefix,
         schema_id=cluster.schema_ids[HistoryCandle],
         lanes=lanes,

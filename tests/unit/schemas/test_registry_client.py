@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from schemas.avro import schema_text
-from schemas.records import Trade
+from schemas.records import Quote, Trade
 from schemas.registry import Registry, RegistryError, RegistryUnavailableError
 from schemas.wire import WireError
 
@@ -118,3 +118,26 @@ def test_subjects_are_escaped_in_paths(server, registry):
     server.answer = (200, b'{"id": 1}')
     registry.lookup("a/b c", "{}")
     assert server.asked == ["POST /base/subjects/a%2Fb%20c"]
+
+
+def test_a_schema_that_was_looked_up_needs_no_second_answer(server, registry):
+    server.answer = 200, b'{"id":7}'
+    assert registry.lookup("md.trades.v1-value", schema_text(Trade)) == 7
+    server.answer = 503, b""
+    assert registry.schema_by_id(7) == json.loads(schema_text(Trade))
+
+
+def test_pinned_ids_stand_in_for_a_registry_that_is_away_and_for_none_that_says_otherwise(server):
+    url, pins = f"http://127.0.0.1:{server.server_address[1]}", {"md.trades.v1-value": 7}
+    server.answer = 503, b""
+    registry = Registry(url, pins=pins)
+    assert registry.lookup("md.trades.v1-value", schema_text(Trade)) == 7
+    assert registry.schema_by_id(7) == json.loads(schema_text(Trade))
+    with pytest.raises(RegistryUnavailableError):
+        registry.lookup("md.quotes.v1-value", schema_text(Quote))
+    server.answer = 200, b'{"id":8}'
+    with pytest.raises(RegistryError, match="pinned to the id 7, and registered as 8"):
+        Registry(url, pins=pins).lookup("md.trades.v1-value", schema_text(Trade))
+    server.answer = 404, b"{}"
+    with pytest.raises(RegistryError, match="not registered"):
+        Registry(url, pins=pins).lookup("md.trades.v1-value", schema_text(Trade))
