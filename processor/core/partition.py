@@ -160,10 +160,12 @@ class Partition:
         for (source, epoch), part in sorted(frame.partition_by("source", "epoch", as_dict=True).items()):
             feed = self.feed(str(source))
             last = max((s.run for s in self.of_source[feed.source]), default=0)
-            if not last or feed.finished or epoch <= max(last, feed.epoch):
-                self._fold_all(kind, part, now, before)
-            else:
+            begins = bool(last) and not feed.finished and epoch > max(last, feed.epoch)
+            # Nor does a record pass those of its run that wait already: whatever is below a window's offset counts as held by it.
+            if begins or self.held.has_run(feed.source, epoch):
                 self.held.add_run(feed.source, (kind, part))
+            else:
+                self._fold_all(kind, part, now, before)
 
     def _fold_all(
         self, kind: str, frame: pl.DataFrame, now: int, before: Before | None, reason: CandleReason = "late_trade"
@@ -187,7 +189,7 @@ class Partition:
                     if key in refused:
                         continue
                     source, _, symbol = key.partition(":")
-                    if replay and self._run_is_over(source, epoch):
+                    if replay and (self._run_is_over(source, epoch) or self._is_told(series_of(source, symbol, price), epoch)):
                         refused.add(key)  # read again after a crash: this run is finished and told
                         continue
                     named = (
@@ -216,7 +218,9 @@ class Partition:
             self._settle(series, now)
 
     def _series_of_run(self, source: str, symbol: str, price: Price, epoch: int, now: int) -> Series | None:
-        # A newer run starts its series anew, an older one has nothing more to say.
+        # A newer run starts its series anew, an older one has nothing more to say, nor has one that was told to its end.
+        if self._is_told(series_of(source, symbol, price), epoch):
+            return None
         series = self.series_named(source, symbol, price)
         if epoch > series.run and not series.is_new:
             self._end_run(series, now)
@@ -233,6 +237,17 @@ class Partition:
     def _run_is_over(self, source: str, epoch: int) -> bool:
         feed = self.feeds.get(source)
         return feed is not None and feed.finished and epoch <= feed.epoch
+
+    def _is_told(self, name: str, epoch: int) -> bool:
+        return any(s.run == epoch and s.name == name for s in self.ended)
+
+    def may_go(self, series: Series) -> bool:
+        """Say whether state of an ended series may be deleted.
+
+        Not while its run's feed does not know yet that the run is over (a flush that was cut, its statuses read again): it
+        would begin anew, without the records that are not read again.
+        """
+        return not series.run or self._run_is_over(series.feed.source, series.run) or series.feed.epoch > series.run
 
     def _fit(self, columns: Columns, before: Before) -> Fit:
         # A window restored from a snapshot may hold some of this batch: only what lies above the offset it held

@@ -73,7 +73,8 @@ def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
     for series in partition.ended:
         if not _has_heir(partition, series):
             written += _dump_series(series)
-    partition.gone, partition.ended = partition.ended, []
+    partition.gone = [s for s in partition.ended if partition.may_go(s)]
+    partition.ended = [s for s in partition.ended if not partition.may_go(s)]
     return written + [(key, value) for finished, key, value in feeds if finished]
 
 

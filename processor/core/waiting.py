@@ -50,6 +50,10 @@ class Waiting:
         """Keep records of a run that may not begin yet."""
         self._runs.setdefault(source, []).append(part)
 
+    def has_run(self, source: str, epoch: int) -> bool:
+        """Say whether records of this run wait."""
+        return any(frame["epoch"][0] == epoch for _, frame in self._runs.get(source, ()))
+
     def take_runs(self, source: str, epoch: int) -> list[Part]:
         """Return the records of runs up to `epoch`, and keep them no longer."""
         due: list[Part] = []

@@ -179,8 +179,9 @@ class Reader:
         elif kind == "flush":
             self._write(dump(self.partition), None)
             waiting = self.partition.oldest_waiting if self.partition.waiting else self.statuses
-            held = self.partition.held.oldest("history")
-            self.committed = (self.trades, waiting, self.history if held is None else held)
+            held = [self.partition.held.oldest(kind) for kind in ("trades", "history")]
+            trades, history = (read if at is None else at for read, at in zip((self.trades, self.history), held, strict=True))
+            self.committed = (trades, waiting, history)
         elif kind == "crash":
             # A flush that was cut after `number` of its records, outputs out, offsets not committed.
             self._collect()

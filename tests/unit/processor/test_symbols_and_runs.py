@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from processor.core.snapshot import dump
 from schemas.records import Gap, Loss, Trade
 from tests.support.core import Driven, at
 
@@ -160,3 +161,37 @@ def test_law_8_state_of_a_killed_run_never_counts_towards_the_next():
     core.snapshot()
     core.snapshot()
     assert [key for key in core.state if key[:1] in b"sc"] == []
+
+
+def test_law_1_records_of_a_run_do_not_pass_those_of_it_that_wait():
+    # Found by hypothesis: read in part before the older run's last word, in part after it.
+    core = Driven()
+    first = run_of(core, 1, core.trade("00:10", 5))
+    second = run_of(core, 2, *(core.trade(f"10:1{n}", 7) for n in range(4)))
+    told(core, "00:00", 1)
+    core.trades(*first, second[0])
+    told(core, "00:30", 1, "finished", trades=1)
+    core.trades(*second[1:])
+    told(core, "10:00", 2, trades=1)
+    told(core, "11:00", 2, "finished", trades=5)
+    assert {s: c.trade_count for s, c in core.latest().items()} == {"00:00": 1, "10:00": 4}
+
+
+def test_law_8_a_run_told_to_its_end_does_not_begin_again_when_its_last_flush_was_cut():
+    # Found by hypothesis: the series' end was written, that of its feed was not, and its records were committed before.
+    core = Driven()
+    core.trades(*run_of(core, 1, core.trade("00:10", 5), core.trade("00:20", 6)))
+    core.snapshot()
+
+    def statuses() -> None:
+        told(core, "00:00", 1)
+        told(core, "00:30", 1, "finished", trades=2)
+
+    statuses()
+    written = dump(core.partition)
+    assert written[-1][0] == b"f|sim"
+    core.state.update({key: value for key, value in written[:-1] if value is not None})
+    core.crash(keep=False)
+    statuses()
+    assert core.gaps == []
+    assert {s: c.trade_count for s, c in core.latest().items()} == {"00:00": 2}
