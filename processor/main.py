@@ -97,7 +97,8 @@ def _compose(
         settings.timeframes,
     )
     processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener))
-    processor.app.early = (Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions),)
+    web = Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions, settings.groups)
+    processor.app.early = (web,)
     return processor
 
 

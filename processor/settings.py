@@ -16,6 +16,7 @@ from processor.exchanges import calendar
 from processor.kafka_options import security
 from processor.pulse import parse_periods
 from schemas import environment, timeframes
+from schemas.groups import Groups, parse_groups
 from schemas.records import Price
 from schemas.timeframes import SECOND, Timeframe, parse_list
 
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     flush_ms: int = Field(default=500, ge=10, le=60_000)
     sessions: Annotated[Sessions, NoDecode] = ()
     session_rolls: Annotated[Rolls, NoDecode] = ()
+    groups: Annotated[Groups, NoDecode] = ()
     generation: int = Field(default=0, ge=0, le=9_000)
     producer_silent_s: float = Field(default=5.0, ge=1.0, le=3600.0)
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -83,6 +85,11 @@ class Settings(BaseSettings):
     def _rolls(cls, value: Any) -> Any:
         return parse_rolls(value) if isinstance(value, str) else value
 
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _groups(cls, value: Any) -> Any:
+        return parse_groups(value) if isinstance(value, str) else value
+
     @field_validator("kafka_options", mode="before")
     @classmethod
     def _options(cls, value: Any) -> Any:
@@ -115,6 +122,7 @@ class Settings(BaseSettings):
             ahead_us=self.ahead_s * SECOND,
             sessions=self.sessions,
             rolls=self.session_rolls,
+            groups=self.groups,
             generation=self.generation,
         )
 

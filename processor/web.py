@@ -28,6 +28,7 @@ from processor.cache import MOST
 from processor.events import Client
 from processor.hot import Hot
 from processor.shown import HEARTBEAT, HELLO, LimitError, answer, as_json, instrument_in, limit_of
+from schemas.groups import Groups, partition_key
 
 log = structlog.get_logger()
 PASSED_ON = "X-Candlewick-Passed-On"
@@ -105,7 +106,15 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 class Web(Service):
     """The server, as a service of the Faust app that starts before it joins its group and runs in its loop."""
 
-    def __init__(self, worker: Worker, hot: Hot, listener: socket.socket, timeframes: Iterable[str], partitions: int) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        hot: Hot,
+        listener: socket.socket,
+        timeframes: Iterable[str],
+        partitions: int,
+        groups: Groups = (),
+    ) -> None:
         """Make a server that does not answer yet.
 
         Args:
@@ -114,6 +123,7 @@ class Web(Service):
             listener: bound already, so that the address is known before the group is joined.
             timeframes: names of those that have candles.
             partitions: how many there are.
+            groups: whose instruments share a partition.
         """
         super().__init__()
         self._worker = worker
@@ -122,6 +132,7 @@ class Web(Service):
         self._listener = listener
         self._timeframes = tuple(timeframes)
         self._count = partitions
+        self._groups = groups
         self._runner: web.AppRunner | None = None
         self._others: aiohttp.ClientSession | None = None
 
@@ -218,7 +229,7 @@ class Web(Service):
     # Who answers
 
     def _partition(self, series: str) -> int:
-        return murmur2(instrument_in(series).encode(), self._count)
+        return murmur2(partition_key(self._groups, instrument_in(series)), self._count)
 
     def _must_be_loaded(self, partitions: Iterable[int]) -> None:
         if not self._worker.health()["assigned"]:

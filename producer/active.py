@@ -73,6 +73,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         linger_ms=LINGER_MS,
         options=settings.kafka_options,
         masked=masker(provider.secrets),
+        groups=settings.groups,
     )
     counts.last_record_us = dict.fromkeys(source.symbols, 0)
     inbox, without = Inbox(), scrubber(provider.secrets)
@@ -147,6 +148,7 @@ def _history(
         prefix=settings.topic_prefix,
         schema_id=cluster.schema_ids[HistoryCandle],
         lanes=publisher.history_lanes(),
+        partition_of=publisher.partition_of,
         epoch=epoch,
         back_us=settings.bootstrap_days * DAY,
         counts=counts.history,

@@ -15,6 +15,7 @@ from producer.errors import FatalError, RemoteError
 from producer.inflight import Lane, Progress, progress_of
 from producer.telemetry import Counts
 from schemas.codec import Encoder
+from schemas.groups import Groups, partition_key
 from schemas.records import FeedStatus, Quote, Record, Trade, instrument_of
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES, topic_name
 
@@ -44,6 +45,7 @@ class Publisher:
         linger_ms: int,
         options: Mapping[str, Any] | None = None,
         masked: Callable[[bytes], bytes] = bytes,
+        groups: Groups = (),
     ) -> None:
         """Prepare to write.
 
@@ -58,11 +60,13 @@ class Publisher:
             linger_ms: how long a batch waits for more.
             options: of the Kafka client.
             masked: takes the provider's keys out of what a peer sent, at the same length; default: there are none.
+            groups: whose instruments share a partition.
         """
         self._source = source
         self._masked = masked
         self._prefix = prefix
         self._counts = counts
+        self._groups = groups
         self.partitions = partitions
         self._bodies = Bodies(schema_ids[Trade], schema_ids[Quote])
         self._encode_status = Encoder(FeedStatus, schema_ids[FeedStatus])
@@ -94,8 +98,8 @@ class Publisher:
         )
 
     def partition_of(self, symbol: str) -> int:
-        """Return the partition of the symbol's instrument: murmur2 of the key, as all clients compute it."""
-        return murmur2(instrument_of(self._source, symbol).encode(), self.partitions)
+        """Return the partition of the symbol's instrument: murmur2 of the key, as all clients have it, or of its group's name."""
+        return murmur2(partition_key(self._groups, instrument_of(self._source, symbol)), self.partitions)
 
     def history_lanes(self) -> dict[int, Lane]:
         """Return the history topic's lanes by partition: what a `HistoryWriter` fills and our statuses tell."""
@@ -159,7 +163,7 @@ class Publisher:
             hidden = sum(map(operator.ne, value, kept))
             headers["masked_bytes"] = str(hidden)
         self._counts.refused[error.reason] += 1
-        partition = murmur2(key_bytes, self.partitions)
+        partition = murmur2(partition_key(self._groups, key_bytes.decode(errors="replace")), self.partitions)
         self._produce(self._dead_topic, kept[:MAX_DEAD_LETTER], key_bytes, partition, self._on_dead_letter, headers)
 
     def progress(self, partition: int) -> Progress:

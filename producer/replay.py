@@ -105,6 +105,7 @@ class Replay:
             counts=counts,
             linger_ms=LINGER_MS,
             options=s.kafka_options,
+            groups=s.groups,
         )
         self._recording = Recording(self._source, epoch)
         self._status = RunStatus(self._source, epoch, plan)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SettingsSourceError
 
 from producer.hours import parse_hours
 from producer.symbols import parse_symbols
 from schemas import environment
+from schemas.groups import Groups, parse_groups
 from schemas.topics import DEFAULT_PREFIX
 
 S = TypeVar("S", bound=BaseSettings)
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     schema_ids: dict[str, int] = {}
     topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
     kafka_options: dict[str, Any] = {}
+    groups: Annotated[Groups, NoDecode] = ()
     metrics_port: int | None = Field(None, ge=0, le=65535)
     http_host: str = "127.0.0.1"
     symbols_file: Path | None = None
@@ -47,6 +49,11 @@ class Settings(BaseSettings):
     liveness_hours: str | None = None
     backoff_max_s: float = Field(60.0, ge=0.2)
     bootstrap_days: int = Field(30, ge=0, le=365)
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _groups(cls, value: object) -> object:
+        return parse_groups(value) if isinstance(value, str) else value
 
     @field_validator("liveness_hours")
     @classmethod

@@ -15,6 +15,7 @@ SETTINGS: dict[str, str] = {
     "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",
     "METRICS_PORT": "Port of /metrics and /health; 0 = any free one; empty = none",
     "HTTP_HOST": "Address that /metrics, /health and the processor's pages listen on; they are open to whoever reaches them",
+    "GROUPS": "Instruments that are one market, in order of trust: name=source:symbol,source:symbol[;name=...]",
     # deploy
     "HOME": "Folder of the local stack: jars, data, logs",
     "ARTIFACTS": "Folder of the downloaded servers, shared by all homes",

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from processor.core.calendar import Sessions
 from processor.core.rolls import Rolls
+from schemas.groups import Groups
 from schemas.records import Price
 from schemas.timeframes import BASE_US, HOUR, MINUTE, SECOND, Timeframe, parse_list
 
@@ -27,6 +28,8 @@ class CoreConfig:
     """Market hours by instrument pattern; an instrument that none fits is always open."""
     rolls: Rolls = ()
     """Where days begin at a session's roll, by instrument pattern; they begin at midnight UTC where none fits."""
+    groups: Groups = ()
+    """Instruments that consolidated series are made of."""
     backfill_us: int = 24 * HOUR
     """How old at receipt a backfilled trade, or a vendor's candle that answers a gap, may be; so long a gap holds state back."""
     generation: int = 0

@@ -11,6 +11,7 @@ from processor.core import forgetting, publishing
 from processor.core.columns import Columns, too_late
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
+from processor.core.groups import Groups
 from processor.core.numbers import Range, ranges_of
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
@@ -81,6 +82,9 @@ class Partition:
         self.held = Waiting()
         """Records that were read and have no effect yet."""
         self.out = Outbox()
+        self.groups = Groups(config, number)
+        self.now = 0
+        """Wall clock as last told, microseconds."""
         self.dirty_series: set[str] = set()
         self.dirty_feeds: set[str] = set()
         self.ended: list[Series] = []
@@ -127,6 +131,7 @@ class Partition:
             frame: the record's columns, ``key`` and ``offset``; every row has passed `columns.refusal`.
             now: wall clock, microseconds, only stamped on what is published.
         """
+        self.now = now
         if not frame.height:
             return
         # For the whole batch, for its parts are taken in one after the other.
@@ -310,6 +315,7 @@ class Partition:
 
     def release(self, now: int) -> None:
         """Apply every waiting status whose offsets are reached, per source in order, and a portion of the history that is due."""
+        self.now = now
         blocked: set[str] = set()
         still: list[tuple[int, FeedStatus]] = []
         for offset, status in self.waiting:
@@ -448,6 +454,9 @@ class Partition:
     def take_out(self) -> Outbox:
         """Return what is to be published and start a new outbox."""
         out, self.out = self.out, Outbox()
+        if self.groups:
+            of_groups = (c for many in out.vendor_candles if self.groups.hears(many.origin.series) for c in many.records())
+            out.candles += self.groups.follow(self, [*out.candles, *of_groups], self.now)
         return out
 
 

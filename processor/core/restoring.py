@@ -11,6 +11,7 @@ from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.frame import Frame
 from processor.core.gaps import Published
+from processor.core.group_state import load_groups
 from processor.core.numbers import Range
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
@@ -71,6 +72,8 @@ def load(config: CoreConfig, number: int, state: dict[bytes, bytes]) -> Partitio
             series.history_restored()
         if partition.series.get(series.name) is not series:
             partition.ended.append(series)  # of a run before: all is told of it, only its state was not deleted yet
+    load_groups(partition.groups, number, state)
+    partition.groups.restored(partition)
     partition.resume()
     return partition
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from processor.core.frame import chunk_of
+from processor.core.group_state import dump_groups
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.series import Series
@@ -57,7 +58,8 @@ def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
         for source in partition.dirty_feeds
     ]
     partition.dirty_feeds = set()
-    written: list[tuple[bytes, bytes | None]] = [(key, value) for finished, key, value in feeds if not finished]
+    written = dump_groups(partition.groups)
+    written += [(key, value) for finished, key, value in feeds if not finished]
     for series in partition.gone:
         if _has_heir(partition, series):
             continue

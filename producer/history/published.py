@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition, murmur2
 
 from producer.history.protocol import UnavailableError
 from schemas.codec import Decoder
+from schemas.groups import Groups, partition_key
 from schemas.records import Trade, instrument_of
 from schemas.registry import Registry, RegistryError
 from schemas.timeframes import MINUTE
@@ -29,11 +30,14 @@ READ_S = 60.0
 class PublishedIds:
     """Answers for one source, from the topic as it stands at the moment of the question."""
 
-    def __init__(self, kafka: str, registry: str, prefix: str, source: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kafka: str, registry: str, prefix: str, source: str, options: Mapping[str, Any], groups: Groups = ()
+    ) -> None:
         self._settings = {**options, "bootstrap.servers": kafka, "group.id": "candlewick-unused", "enable.auto.commit": False}
         self._registry = registry
         self._topic = TRADES.name(prefix)
         self._source = source
+        self._groups = groups
 
     def __call__(self, symbol: str, since_us: int) -> frozenset[str]:
         """Return the ids of the symbol's trades that were sent since `since_us` (microseconds UTC), or a little before.
@@ -53,9 +57,11 @@ class PublishedIds:
 
     def _read(self, consumer: Consumer, symbol: str, since_us: int) -> frozenset[str]:
         decode = Decoder(Trade, Registry(self._registry).schema_by_id)
-        key = instrument_of(self._source, symbol).encode()
+        instrument = instrument_of(self._source, symbol)
+        key = instrument.encode()
         partitions = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic].partitions
-        place = TopicPartition(self._topic, murmur2(key, len(partitions)), max(0, since_us - EARLIER_US) // 1000)
+        partition = murmur2(partition_key(self._groups, instrument), len(partitions))
+        place = TopicPartition(self._topic, partition, max(0, since_us - EARLIER_US) // 1000)
         _, end = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
         (begin,) = consumer.offsets_for_times([place], timeout=TIMEOUT_S)
         ids: set[str] = set()

@@ -110,6 +110,7 @@ def history_of(
     prefix: str,
     schema_id: int,
     lanes: Mapping[int, Lane],
+    partition_of: Callable[[str], int],
     epoch: int,
     back_us: int,
     counts: HistoryCounts,
@@ -124,7 +125,16 @@ def history_of(
         make_client,
         lambda client: Planner(client, provider_name, epoch, back_us, exact=exact),
         Reader(kafka, registry, provider_name, prefix=prefix, history_schema_id=schema_id, options=options),
-        HistoryWriter(kafka, provider_name, prefix=prefix, schema_id=schema_id, lanes=lanes, counts=counts, options=options),
+        HistoryWriter(
+            kafka,
+            provider_name,
+            prefix=prefix,
+            schema_id=schema_id,
+            lanes=lanes,
+            partition_of=partition_of,
+            counts=counts,
+            options=options,
+        ),
         counts,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, murmur2
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from producer.bodies import HistoryBodies
 from producer.errors import FatalError
@@ -33,12 +33,14 @@ class HistoryWriter:
         prefix: str,
         schema_id: int,
         lanes: Mapping[int, Lane],
+        partition_of: Callable[[str], int],
         counts: HistoryCounts,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._topic = HISTORY.name(prefix)
         self._source = source
         self._lanes = lanes
+        self._partition_of = partition_of
         self._counts = counts
         self._body = HistoryBodies(schema_id)
         self._failure: str | None = None
@@ -102,7 +104,7 @@ class HistoryWriter:
 
     def _route(self, symbol: str) -> tuple[bytes, int, Lane, Callable[[KafkaError | None, Message], None]]:
         key = instrument_of(self._source, symbol).encode()
-        partition = murmur2(key, len(self._lanes))
+        partition = self._partition_of(symbol)  # the live records' own
         lane = self._lanes[partition]
 
         def delivered(error: KafkaError | None, message: Message) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from confluent_kafka import murmur2
+
 from producer.cluster import survey
 from producer.history.budget import Budget
 from producer.history.counts import HistoryCounts
@@ -21,7 +23,7 @@ from producer.history.finnhub import FinnhubHistory
 from producer.history.protocol import Limit
 from producer.history.service import History, history_of
 from producer.inflight import Lane
-from schemas.records import HistoryCandle
+from schemas.records import HistoryCandle, instrument_of
 from schemas.registry import Registry
 from schemas.timeframes import DAY
 from schemas.topics import HISTORY
@@ -99,6 +101,7 @@ def _history(space: Space, url: str, counts: HistoryCounts) -> History:
         prefix=space.prefix,
         schema_id=cluster.schema_ids[HistoryCandle],
         lanes=lanes,
+        partition_of=lambda symbol: murmur2(instrument_of(SOURCE, symbol).encode(), cluster.partitions),
         epoch=1,
         back_us=DAYS * DAY,
         counts=counts,

@@ -146,6 +146,7 @@ class Reader:
     def __init__(self, world: World, config: CoreConfig = CONFIG) -> None:
         self.world, self.config = world, config
         self.partition = Partition(config, 0)
+        self.sources = len({s.source for s in world.statuses})
         self.trades = self.statuses = self.history = 0
         self.committed = (0, 0, 0)
         self.state: dict[bytes, bytes] = {}
@@ -156,7 +157,7 @@ class Reader:
     def step(self, kind: str, number: int, live: bool) -> None:
         """Do one step: read trades, statuses or history, snapshot, or crash."""
         # Before its first status a source has no clock of its own but its records.
-        self.partition.caught_up = live and any(f.epoch for f in self.partition.feeds.values())
+        self.partition.caught_up = live and self.sources == sum(f.epoch > 0 for f in self.partition.feeds.values())
         if kind == "trades":
             batch = self.world.trades[self.trades : self.trades + number]
             if batch:

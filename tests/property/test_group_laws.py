@@ -1,0 +1,141 @@
+"""Consolidated series as properties: any two feeds, any order of reading, any crash (ARCHITECTURE, R24; case O)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processor.core.consolidated import Word, choose, word_of
+from processor.core.minutes import Consolidated
+from processor.core.ohlcv import share_lost_ppm, version_of
+from schemas.groups import parse_groups
+from schemas.records import Candle
+from schemas.timeframes import MINUTE, SECOND
+from tests.support.core import ZERO
+from tests.support.pairs import GROUP, GROUPED, A, B, PairReader, closed_to, followed, pairs
+from tests.support.worlds import plans_of
+
+thorough = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+plans = plans_of("trades", "statuses", "history")
+
+
+@thorough
+@given(pairs())
+def test_case_o_shown_is_what_the_rule_says_of_the_newest_candles_and_gaps(world):
+    reader = PairReader(world).read_on()
+    reader.step("history", 0, True)
+    end = closed_to(reader, "sim")
+    wanted = {s: c for s, c in followed(reader).items() if s + MINUTE <= end}
+    found = {s: c for (t, s), c in reader.of(GROUP).items() if t == "1m"}
+    assert {s: c.source for s, c in found.items()} == {s: c.source for s, c in wanted.items()}
+    for start, candle in found.items():
+        assert candle == replace(wanted[start], series=GROUP, version=candle.version)
+
+
+@thorough
+@given(pairs(), plans)
+def test_case_o_law_2_7_8_content_and_version_do_not_depend_on_order_batches_or_crashes(world, plan):
+    plain = PairReader(world).read_on()
+    other = PairReader(world)
+    for kind, number, live in plan:
+        other.step(kind, number, live)
+    other.read_on()
+    assert other.of(A) == plain.of(A)
+    assert other.of(GROUP) == plain.of(GROUP)
+
+
+@thorough
+@given(pairs(), plans)
+def test_case_o_law_6_without_a_crash_every_publication_has_a_higher_version(world, plan):
+    reader = PairReader(world)
+    for kind, number, live in plan:
+        if kind != "crash":
+            reader.step(kind, number, live)
+    reader.read_on()
+    told: dict[tuple[str, int], int] = {}
+    for candle in reader.told:
+        if candle.series == GROUP:
+            assert candle.version > told.get((candle.timeframe, candle.start), 0)
+            told[candle.timeframe, candle.start] = candle.version
+
+
+@thorough
+@given(pairs())
+def test_case_o_law_3_a_parent_is_the_merge_of_what_was_followed(world):
+    candles = PairReader(world).read_on().of(GROUP)
+    children = {s: c for (t, s), c in candles.items() if t == "1m"}
+    for (timeframe, start), parent in candles.items():
+        if timeframe == "1m":
+            continue
+        mine = [children[s] for s in sorted(children) if start <= s < parent.end]
+        assert (parent.open, parent.close) == (mine[0].open, mine[-1].close)
+        assert (parent.high, parent.low) == (max(c.high for c in mine), min(c.low for c in mine))
+        assert parent.trade_count == sum(c.trade_count for c in mine)
+        assert parent.volume == sum(round(c.volume * 1e9) for c in mine) / 1e9
+        assert set(parent.source.split(",")) == {c.source for c in mine}
+
+
+# Words alone: nothing but what is newest counts
+
+SERIES = ("sim:X", "alt:Y", "third:Z")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[list[Word]]:
+    """For each of three instruments what it says of one minute, in order: it only learns."""
+    found = []
+    for name in SERIES:
+        words: list[Word] = []
+        fills, records, lost, has_candle = 0, 0, 0, draw(st.booleans())
+        for what in draw(st.lists(st.sampled_from(["loss", "fill", "record"]), max_size=5)):
+            if what == "loss":
+                lost = min(MINUTE, lost + draw(st.integers(1, 60)) * SECOND)
+            elif what == "fill":
+                fills, lost = fills + 1, 0
+            else:
+                records, has_candle = records + 1, True
+            version = version_of(0, fills, records, share_lost_ppm(lost, MINUTE), True)
+            words.append(_word(name, version, lost) if has_candle else Word(version, lost, "feed_down" if lost else "none"))
+        found.append(words or [Word(1, 0, "none")])
+    return found
+
+
+def _word(series: str, version: int, lost: int) -> Word:
+    source, _, symbol = series.partition(":")
+    return word_of(
+        Candle(
+            series, source, symbol, "trade", "1m", ZERO, ZERO + MINUTE, 1, 1, 1, 1, 1, 0, 1, 1, 0, ZERO, ZERO, version,
+            "final", coverage=(MINUTE - lost) / MINUTE, fingerprint=version,
+        )
+    )  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), st.randoms(use_true_random=False), st.booleans())
+def test_any_order_of_words_with_repeats_ends_in_the_choice_of_the_newest(words, random, again):
+    group = Consolidated(GROUPED, parse_groups("g=" + ",".join(SERIES))[0], "trade", 0)
+    said = [(series, word) for series, of in zip(SERIES, words, strict=True) for word in of]
+    random.shuffle(said)
+    said += said[: len(said) // 2] if again else []
+    told = []
+    for series, word in said:
+        group.hear(series, ZERO, word)
+        group.reach(series, ZERO + MINUTE)
+        told += [c for c in group.publish(0) if c.timeframe == "1m"]
+    newest = [max(of, key=lambda w: (w.candle is not None, w.version)) for of in words]
+    choice = choose(newest)
+    assert choice is not None
+    assert [c.version for c in told] == sorted({c.version for c in told})
+    if choice.word.candle is not None:
+        assert told
+        assert (told[-1].source, told[-1].version, told[-1].fingerprint) == (
+            choice.word.candle.source,
+            choice.version,
+            choice.word.candle.fingerprint,
+        )
+
+
+def test_b_is_an_instrument_of_the_pair():
+    assert GROUPED.groups[0].instruments == (A, B)

@@ -1,0 +1,56 @@
+"""Groups as a setting, and the partition that their instruments share."""
+
+import pytest
+from confluent_kafka import murmur2
+
+from schemas.groups import Group, parse_groups, partition_key
+
+TEXT = "btc=finnhub:BINANCE:BTCUSDT, coinbase:BTC-USD; eth=coinbase:ETH-USD,ccxt-kraken:ETH/USD;"
+GROUPS = parse_groups(TEXT)
+
+
+def test_groups_are_read_in_order():
+    assert GROUPS == (
+        Group("btc", ("finnhub:BINANCE:BTCUSDT", "coinbase:BTC-USD")),
+        Group("eth", ("coinbase:ETH-USD", "ccxt-kraken:ETH/USD")),
+    )
+    assert parse_groups("") == ()
+
+
+def test_series_of_a_group_are_named_by_price():
+    assert (GROUPS[0].series("trade"), GROUPS[0].series("mid")) == ("group:btc", "group:btc@mid")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("btc", "write name=source:symbol"),
+        ("b t=a:X,b:Y", "write name=source:symbol"),
+        ("=a:X,b:Y", "write name=source:symbol"),
+        ("btc=a:X,b:Y;btc=c:X,d:Y", "two groups are called 'btc'"),
+        ("btc=a:X,b:Y;other=c:Z,a:X", "a:X is in two groups, 'btc' and 'other'"),
+        ("btc=a:X,a:X", "a:X is in group 'btc' twice"),
+        ("btc=a:X", "two instruments at least"),
+        ("btc=a:X,a:Y", "two instruments of one source"),
+        ("btc=a:X,BTCUSD", "'BTCUSD' is no instrument"),
+        ("btc=a:X,:Y", "':Y' is no instrument"),
+        ("btc=a:X,b:", "'b:' is no instrument"),
+        ("btc=a:X,group:eth", "is a group's own name"),
+    ],
+)
+def test_what_is_wrong_is_said(text, why):
+    with pytest.raises(ValueError, match=why):
+        parse_groups(text)
+
+
+def test_instruments_of_a_group_and_its_series_share_the_partition_of_its_name():
+    for partitions in (1, 4, 12):
+        wanted = murmur2(b"btc", partitions)
+        for instrument in ("finnhub:BINANCE:BTCUSDT", "coinbase:BTC-USD", "group:btc"):
+            assert murmur2(partition_key(GROUPS, instrument), partitions) == wanted
+
+
+def test_everything_else_stays_where_its_key_puts_it():
+    assert partition_key(GROUPS, "finnhub:AAPL") == b"finnhub:AAPL"
+    assert partition_key((), "coinbase:BTC-USD") == b"coinbase:BTC-USD"
+    assert partition_key(GROUPS, "group:unknown") == b"group:unknown"
