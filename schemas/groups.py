@@ -77,6 +77,11 @@ def _where(first: str, second: str) -> str:
     return f"group {first!r} twice" if first == second else f"two groups, {first!r} and {second!r}"
 
 
+def instruments_of(groups: Iterable[Group], instrument: str) -> tuple[str, ...]:
+    """Return whose records an instrument's series are made of: a consolidated one's are its group's."""
+    return next((g.instruments for g in groups if instrument == g.series("trade")), (instrument,))
+
+
 def partition_key(groups: Iterable[Group], instrument: str) -> bytes:
     """Return what is hashed for an instrument's partition: its group's name, or the instrument itself where it is in none.
 

@@ -42,10 +42,18 @@ class Directory:
         if known is not None and (known[1] is active or time_us <= known[0]):
             return []
         self._listed[seen.series] = (time_us, active)
-        label = seen.symbol if seen.price == "trade" else f"{seen.symbol} {seen.price}"
-        values = (GROUP, seen.series, label, seen.source, seen.symbol, seen.price, active)
+        # A consolidated series has the source of the moment in each of its candles; it is listed under its own name.
+        source, symbol = instrument_in(seen)
+        label = symbol if seen.price == "trade" else f"{symbol} {seen.price}"
+        values = (GROUP, seen.series, label, source, symbol, seen.price, active)
         # Stamped with the time of what was seen, so that an older sight, read again, does not revive an ended series.
         return [Row("series_list", GROUP, seen.series, time_us, None, values, origin)]
+
+
+def instrument_in(seen: Candle | Gap) -> tuple[str, str]:
+    """Return the source and symbol that a series is called by."""
+    source, _, rest = seen.series.partition(":")
+    return (source, rest if seen.price == "trade" else rest.removesuffix(f"@{seen.price}"))
 
 
 def _latest_row(candle: Candle, origin: object) -> Row:

@@ -149,11 +149,13 @@ class Rebuilder:
                 publishing.settle(series, 0)
                 out = Outbox()
                 out.collect(series)
+                out.candles += self.partition.groups.follow(self.partition, out.candles, 0)
                 self._note(out)
 
     def watermarks(self) -> dict[str, int]:
         """Return how far each series' windows are closed; a finished one's for ever."""
-        return dict.fromkeys(self.ended, FOREVER) | {s.name: s.watermark for s in self.partition.series.values()}
+        of_series = {s.name: s.watermark for s in self.partition.series.values()}
+        return dict.fromkeys(self.ended, FOREVER) | of_series | self.partition.groups.watermarks()
 
     def open_records(self) -> Counter[str]:
         """Return by series the records in 1m windows that are not closed, as far as they are counted."""

@@ -18,6 +18,7 @@ from processor.audit.stages import Stages
 from processor.core.config import CoreConfig
 from schemas import topics
 from schemas.codec import SchemaById
+from schemas.groups import instruments_of
 from schemas.timeframes import BASE_US, Timeframe
 
 DATA = ("trades", "quotes", "history")
@@ -82,7 +83,9 @@ def audit(
     result = comparer.finish()
     result.differences += lost
     whole = any(t.us == BASE_US for t in frames)  # the account is of 1m candles
-    found = accounts(result, ledgers) if whole else []
+    asked = question.series
+    # A consolidated series has none: what is counted of it is counted of its instruments (law 1).
+    found = [a for a in accounts(result, ledgers) if not asked or a.series in asked] if whole else []
     return Report(result.differences, result.counts, found, records, generation, notes)
 
 
@@ -109,7 +112,8 @@ class _Partition:
     ) -> None:
         self._reader, self._ends, self.number = reader, ends, number
         low = {d: ends.inputs[d, number][0] for d in (*DATA, STATUS)}
-        only = frozenset(_instrument(s).encode() for s in question.series) or None
+        read = (i for s in question.series for i in instruments_of(config.groups, _instrument(s)))
+        only = frozenset(i.encode() for i in read) or None
         self.rebuilder = Rebuilder(config, number, schema_by_id, Retained(low), question.span, only)
         self.records = 0
         self.lost: list[Difference] = []

@@ -67,7 +67,7 @@ class PairReader(Reader):
 
     def _collect(self) -> None:
         out = self.partition.take_out()
-        for candle in out.candles:
+        for candle in out.all_candles():
             self.told.append(candle)
             place = candle.series, candle.timeframe, candle.start
             if place not in self.newest or candle.version >= self.newest[place].version:

@@ -6,19 +6,19 @@ from confluent_kafka import murmur2
 from schemas.groups import Group, parse_groups, partition_key
 
 TEXT = "btc=finnhub:BINANCE:BTCUSDT, coinbase:BTC-USD; eth=coinbase:ETH-USD,ccxt-kraken:ETH/USD;"
-GROUPS = parse_groups(TEXT)
+PARSED = parse_groups(TEXT)
 
 
 def test_groups_are_read_in_order():
-    assert GROUPS == (
+    assert (
         Group("btc", ("finnhub:BINANCE:BTCUSDT", "coinbase:BTC-USD")),
         Group("eth", ("coinbase:ETH-USD", "ccxt-kraken:ETH/USD")),
-    )
+    ) == PARSED
     assert parse_groups("") == ()
 
 
 def test_series_of_a_group_are_named_by_price():
-    assert (GROUPS[0].series("trade"), GROUPS[0].series("mid")) == ("group:btc", "group:btc@mid")
+    assert (PARSED[0].series("trade"), PARSED[0].series("mid")) == ("group:btc", "group:btc@mid")
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_instruments_of_a_group_and_its_series_share_the_partition_of_its_name()
     for partitions in (1, 4, 12):
         wanted = murmur2(b"btc", partitions)
         for instrument in ("finnhub:BINANCE:BTCUSDT", "coinbase:BTC-USD", "group:btc"):
-            assert murmur2(partition_key(GROUPS, instrument), partitions) == wanted
+            assert murmur2(partition_key(PARSED, instrument), partitions) == wanted
 
 
 def test_everything_else_stays_where_its_key_puts_it():
-    assert partition_key(GROUPS, "finnhub:AAPL") == b"finnhub:AAPL"
+    assert partition_key(PARSED, "finnhub:AAPL") == b"finnhub:AAPL"
     assert partition_key((), "coinbase:BTC-USD") == b"coinbase:BTC-USD"
-    assert partition_key(GROUPS, "group:unknown") == b"group:unknown"
+    assert partition_key(PARSED, "group:unknown") == b"group:unknown"
