@@ -185,6 +185,8 @@ class Web(Service):
     async def _candles(self, request: web.Request) -> web.StreamResponse:
         series, timeframe = request.match_info["series"], request.match_info["timeframe"]
         limit = _limit(request)
+        if "as_of" in request.query:  # else the newest would pass for what was known
+            raise Problem(400, "the processor keeps no old versions: ask `candlewick console`, which reads them from Cassandra")
         if timeframe not in self._timeframes:
             raise Problem(404, f"no timeframe {timeframe!r}", timeframes=self._timeframes)
         if (elsewhere := await self._elsewhere(request, series)) is not None:

@@ -21,6 +21,7 @@ from deploy.cli.targets import home_option, targets
 def console(port: int, host: str, processor: str, home: Path) -> None:
     """Serve a page with live candles, gaps, coverage and feeds, read from Cassandra, until Ctrl-C.
 
+    /candles/<series>/<timeframe>?as_of=T answers with the closed candles as they were known at T (microseconds or ISO, UTC).
     A run that leaves its account in the home (`candlewick demo` does) has it shown.
     """
     # Not for --help: aiohttp and the driver take their time.
@@ -29,6 +30,7 @@ def console(port: int, host: str, processor: str, home: Path) -> None:
     from deploy.console.account import kept_in
     from deploy.console.server import Console, serve
     from deploy.console.store import Store
+    from processor.core.rolls import parse_rolls
 
     async def until_stopped(store: Store) -> None:
         stop = asyncio.Event()
@@ -38,8 +40,12 @@ def console(port: int, host: str, processor: str, home: Path) -> None:
 
     keyspace = os.environ.get("CANDLEWICK_KEYSPACE", "md")
     try:
+        rolls = parse_rolls(os.environ.get("CANDLEWICK_SESSION_ROLLS", ""))
+    except ValueError as error:
+        raise click.UsageError(f"CANDLEWICK_SESSION_ROLLS: {error}") from error
+    try:
         with connected(targets(home).cassandra) as session:
-            asyncio.run(until_stopped(Store(session, keyspace)))
+            asyncio.run(until_stopped(Store(session, keyspace, rolls)))
     except InvalidRequest as error:
         raise click.ClickException(f"keyspace {keyspace} is not ready: {error}; see `candlewick store apply`") from error
     except ConnectionError as error:

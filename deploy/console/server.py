@@ -14,11 +14,14 @@ from aiohttp import web
 from cassandra import DriverException
 from cassandra.cluster import NoHostAvailable
 
+from deploy.cli.renderings import instant_us
 from deploy.console import account
 from processor import live_page
 
 MOST = 1000
 """Candles or gaps in one answer, as many as the processor's pages give."""
+LATEST_US = 253_402_300_800_000_000
+"""The year 10000: no moment that can be asked for lies beyond."""
 CONNECT_S = 3.0
 SILENT_S = 30.0
 """Without a sign of life for so long the processor's stream has ended: it gives one every 10 s."""
@@ -39,6 +42,9 @@ class Reads(Protocol):
 
     def candles(self, series: str, timeframe: str, limit: int) -> list[dict[str, Any]]:
         """Return the newest candles."""
+
+    def candles_as_of(self, series: str, timeframe: str, limit: int, moment_us: int) -> list[dict[str, Any]]:
+        """Return the newest closed candles as they were known at a moment."""
 
     def gaps(self, series: str, limit: int) -> list[dict[str, Any]]:
         """Return the newest gaps."""
@@ -84,12 +90,16 @@ class Console:
 
     async def _candles(self, request: web.Request) -> web.Response:
         series, timeframe = request.match_info["series"], request.match_info["timeframe"]
-        limit = _limit(request)
+        limit, moment_us = _limit(request), _as_of(request)
         try:
-            candles = await asyncio.to_thread(self._store.candles, series, timeframe, limit)
+            if moment_us is None:
+                candles = await asyncio.to_thread(self._store.candles, series, timeframe, limit)
+            else:
+                candles = await asyncio.to_thread(self._store.candles_as_of, series, timeframe, limit, moment_us)
         except KeyError:
             return _json({"error": f"no timeframe {timeframe!r}", "timeframes": self._store.timeframes}, 404)
-        return _json({"series": series, "timeframe": timeframe, "candles": candles})
+        asked = {} if moment_us is None else {"as_of": moment_us}
+        return _json({"series": series, "timeframe": timeframe, **asked, "candles": candles})
 
     async def _gaps(self, request: web.Request) -> web.Response:
         series = request.match_info["series"]
@@ -131,9 +141,26 @@ def _json(value: dict[str, Any], status: int = 200) -> web.Response:
 def _limit(request: web.Request) -> int:
     text = request.query.get("limit", str(MOST))
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MOST):
-        said = json.dumps({"error": f"limit is a whole number from 1 to {MOST}"})
-        raise web.HTTPBadRequest(text=said, content_type="application/json")
+        raise _wrong(f"limit is a whole number from 1 to {MOST}")
     return int(text)
+
+
+def _as_of(request: web.Request) -> int | None:
+    # Microseconds as in every answer, or ISO; kept within what a timestamp of the store can hold.
+    text = request.query.get("as_of")
+    if text is None:
+        return None
+    try:
+        moment_us = int(text) if text.isascii() and text.isdigit() else instant_us(text)
+    except (ValueError, OverflowError):
+        moment_us = -1
+    if not 0 <= moment_us < LATEST_US:
+        raise _wrong("as_of is a moment: microseconds since 1970, or ISO such as 2026-01-31T12:00:00, in UTC")
+    return moment_us
+
+
+def _wrong(text: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=json.dumps({"error": text}), content_type="application/json")
 
 
 async def serve(console: Console, host: str, port: int, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

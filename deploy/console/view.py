@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.timeframes import parse
+from schemas.timeframes import Timeframe, parse
 
 CANDLE_COLUMNS = (
     "start",
@@ -41,14 +41,16 @@ def timeframes_of(tables: Iterable[str]) -> list[str]:
     return [t.name for t in sorted(parse(name) for name in names if "_" not in name)]
 
 
-def candles_json(series: str, timeframe: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Return candles, oldest first; `rows` are in `CANDLE_COLUMNS`, newest first as Cassandra has them."""
-    length = parse(timeframe).us
+def candles_json(series: str, timeframe: Timeframe, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return candles, oldest first; `rows` are in `CANDLE_COLUMNS`, newest first as Cassandra has them.
+
+    `timeframe` is the series' own: it knows where a window ends, a day of 23 hours included.
+    """
     candles = []
     for row in reversed(list(rows)):
         candle = dict(zip(CANDLE_COLUMNS, row, strict=True))
         start = milliseconds(candle["start"]) * 1000
-        candle |= {"series": series, "timeframe": timeframe, "start": start, "end": start + length}
+        candle |= {"series": series, "timeframe": timeframe.name, "start": start, "end": timeframe.end_of(start)}
         candle["last_event_time"] = candle.pop("last_event_us")
         candles.append(candle)
     return candles

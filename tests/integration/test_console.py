@@ -11,6 +11,7 @@ from deploy.cassandra.connect import connected
 from deploy.console.server import Console
 from deploy.console.store import Store
 from processor import live_page
+from processor.core.rolls import parse_rolls
 from tests.support.console import served
 
 pytestmark = pytest.mark.integration
@@ -22,6 +23,10 @@ CANDLE = (
     "late_count, first_event_us, last_event_us, version, state, reason, provenance, coverage, gap_cause, fingerprint, "
     "updated_at) VALUES (%s, %s, 1, 3, 0.5, 2, 10, 0, 0, 4, 1, 0, 0, 0, 6, 'final', 'none', 'trades', %s, %s, 0, %s) USING TTL 0"
 )
+VERSION = CANDLE.replace("candles_1m (", "candle_versions (timeframe, version, published_us, ").replace(
+    ", version, state", ", state"
+)
+VERSION = VERSION.replace("VALUES (", "VALUES (%s, %s, %s, ").replace("0, 0, 6, 'final'", "0, 0, 'final'")
 GAP = (
     "INSERT INTO gaps (series, start, gap_id, end, from_us, to_us, cause, detail, state, missing, version, "
     "fillable, why_not, updated_at) VALUES (%s, %s, %s, %s, %s, %s, 'feed_down', '', %s, -1, 0, false, '', %s)"
@@ -104,3 +109,45 @@ def test_the_page_is_served(page):
         status, headers, body = get(page + path)
         assert (status, bool(body)) == (200, True)
         assert "default-src 'self'" in headers["Content-Security-Policy"]
+
+
+def put(session, timeframe, start_ms, version, published_us, coverage):
+    what = (timeframe, version, published_us, "ig:X", moment(start_ms), coverage, "none", moment(published_us // 1000))
+    session.execute(VERSION, what)
+
+
+def as_of(page, text, more="", timeframe="1m"):
+    status, _, body = get(f"{page}/candles/ig%3AX/{timeframe}?as_of={text}{more}")
+    return status, json.loads(body)
+
+
+def test_candles_as_of_a_moment_show_nothing_that_was_learnt_later(space):
+    minute, hour = 60_000_000, 3_600_000_000
+    first, second = T0 * 1000, T0 * 1000 + minute
+    with connected(space.cassandra) as session:
+        store = Store(session, space.keyspace, parse_rolls("ig:*=17:00 America/New_York"))
+        put(session, "1m", T0, 5, first + minute + 2, 1.0)
+        put(session, "1m", T0, 7, first + 10 * minute, 0.5)
+        put(session, "1m", T0 + 60_000, 3, second + minute + 2, 1.0)
+        opened = int(datetime(2026, 3, 7, 22, tzinfo=UTC).timestamp() * 1000)
+        put(session, "1d", opened, 3, opened * 1000 + 25 * hour, 1.0)
+        with served(Console(store)) as page:
+
+            def known(moment_us, more=""):
+                status, body = as_of(page, moment_us, more)
+                assert (status, body["as_of"]) == (200, moment_us)
+                return [(c["start"], c["version"], c["coverage"]) for c in body["candles"]]
+
+            assert known(first + minute + 1) == []
+            assert known(first + minute + 2) == [(first, 5, 1.0)]
+            assert known(first + 10 * minute - 1) == [(first, 5, 1.0), (second, 3, 1.0)]
+            assert known(first + 10 * minute) == [(first, 7, 0.5), (second, 3, 1.0)]
+            assert known(first + 10 * minute, "&limit=1") == [(second, 3, 1.0)]
+            iso = datetime.fromtimestamp(T0 / 1000 + 300, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            assert as_of(page, iso)[1]["as_of"] == first + 5 * minute
+            (day,) = as_of(page, opened * 1000 + 48 * hour, timeframe="1d")[1]["candles"]
+            assert day["end"] - day["start"] == 23 * hour
+            for text in ("", "yesterday", "-1", "9" * 18, "9999-99-99"):
+                status, body = as_of(page, text)
+                assert (status, "as_of is a moment" in body["error"]) == (400, True)
+            assert as_of(page, first, timeframe="7m")[0] == 404

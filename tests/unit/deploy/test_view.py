@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from deploy.console import account, view
+from processor.core.rolls import parse_rolls, timeframes_of
 from schemas.records import Candle, Gap
+from schemas.timeframes import parse
 
 MINUTE_US = 60_000_000
 T0 = 1_700_000_040_000_000  # a whole minute
@@ -26,7 +28,7 @@ def a_gap(start, end, state="closed", cause="feed_down", missing=-1):
 
 
 def test_candles_come_oldest_first_under_their_records_names():
-    candles = view.candles_json("sim:X", "5m", [a_candle(T0 + 5 * MINUTE_US, close=2.5), a_candle(T0)])
+    candles = view.candles_json("sim:X", parse("5m"), [a_candle(T0 + 5 * MINUTE_US, close=2.5), a_candle(T0)])
     assert [(c["start"], c["end"], c["close"]) for c in candles] == [
         (T0, T0 + 5 * MINUTE_US, 2.0),
         (T0 + 5 * MINUTE_US, T0 + 10 * MINUTE_US, 2.5),
@@ -34,6 +36,17 @@ def test_candles_come_oldest_first_under_their_records_names():
     assert candles[0]["last_event_time"] == T0 + 7
     assert {c for candle in candles for c in candle} <= {f.name for f in fields(Candle)}
     assert {(c["series"], c["timeframe"]) for c in candles} == {("sim:X", "5m")}
+
+
+def test_a_rolled_days_end_is_the_next_roll():
+    rolls = parse_rolls("ig:*=17:00 America/New_York")
+    (day,) = timeframes_of((parse("1d"),), rolls, "ig:X")
+    hour_us = 60 * MINUTE_US
+    # New York's clocks go forward on 2026-03-08: 22:00 UTC on the 7th, 21:00 on the 8th.
+    start = int(datetime(2026, 3, 7, 22, tzinfo=UTC).timestamp()) * 1_000_000
+    found = view.candles_json("ig:X", day, [a_candle(start + 23 * hour_us), a_candle(start), a_candle(start - 24 * hour_us)])
+    assert [(c["end"] - c["start"]) // hour_us for c in found] == [24, 23, 24]
+    assert [c["timeframe"] for c in found] == ["1d"] * 3
 
 
 def test_an_open_gap_has_no_end_and_a_number_that_is_not_known_is_null():

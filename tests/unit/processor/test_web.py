@@ -297,6 +297,13 @@ def test_law_12_streams_are_counted_and_no_more_than_so_many(monkeypatch):
 
 
 @in_loop
+async def test_what_was_known_at_a_moment_is_refused_and_not_answered_with_what_is_known_now():
+    async with Node(Group(), 0, 1) as a:
+        status, body = await get(f"{a.url}/candles/{NAMES[0]}/1m?as_of=1700000000000000")
+        assert (status, "candlewick console" in body["error"]) == (400, True)
+
+
+@in_loop
 async def test_names_and_limits_from_outside_do_no_harm():
     async with Node(Group(), 0, 1) as a:
         for page in (
