@@ -1,6 +1,7 @@
 """SHELL (processes). ``make bench``: every benchmark in one run, one JSON line each; read the ratios, machines differ.
 
-``python -m tests.bench latency pages`` runs only those named. ``BENCH_TRADES`` sets how many trades (default 2,000,000).
+``python -m tests.bench latency pages`` runs only those named. ``BENCH_TRADES`` sets how many trades (default 2,000,000),
+``BENCH_FEED_TRADES`` how many a venue sends to the producer (300,000).
 """
 
 from __future__ import annotations
