@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -13,7 +15,7 @@ from producer.errors import FatalError
 from producer.history.planner import Planner
 from schemas.codec import Decoder
 from schemas.records import Gap, HistoryCandle
-from schemas.registry import Registry
+from schemas.registry import Registry, RegistryUnavailableError
 from schemas.timeframes import DAY
 from schemas.topics import GAPS, HISTORY
 from schemas.wire import WireError, schema_id_of
@@ -24,6 +26,8 @@ GAPS_BACK_US = 8 * DAY
 TIMEOUT_S = 20.0
 BATCH = 2_000
 POLL_S = 0.25
+AGAIN_S = 10.0  # a registry that is away is asked again after that
+MAX_UNREAD = 10_000  # records kept meanwhile; a gap beyond them is asked about after the next start
 
 
 class Reader:
@@ -47,6 +51,8 @@ class Reader:
         self._gaps_topic = GAPS.name(prefix)
         self._history_topic = HISTORY.name(prefix)
         self._history_schema_id = history_schema_id
+        self._unread: deque[Message] = deque(maxlen=MAX_UNREAD)  # of a schema that only the registry knows
+        self._again_s = 0.0
         self._gap = Decoder(Gap, registry.schema_by_id)
         self._result = Decoder(HistoryCandle, registry.schema_by_id)
         group = {"group.id": "candlewick-unused", "enable.auto.commit": False}
@@ -72,7 +78,7 @@ class Reader:
                 if silent_s >= TIMEOUT_S:
                     raise FatalError(f"Kafka: nothing read of {sorted(left)} for {TIMEOUT_S:.0f} s")
                 for message in messages:
-                    self._hear(message, planner)
+                    self.take(message, planner)
                 for tp in self._consumer.position([TopicPartition(*tp) for tp in left]):
                     if tp.offset >= left[tp.topic, tp.partition]:
                         del left[tp.topic, tp.partition]
@@ -82,10 +88,39 @@ class Reader:
 
     def hear(self, planner: Planner, timeout_s: float) -> None:
         """Hear new gaps, waiting at most `timeout_s` for the first."""
+        while self._unread and monotonic() >= self._again_s:
+            self.take(self._unread.popleft(), planner)
         message = self._consumer.poll(timeout_s)
         while message is not None:
-            self._hear(message, planner)
+            self.take(message, planner)
             message = self._consumer.poll(0)
+
+    def take(self, message: Message, planner: Planner) -> None:
+        """Tell the planner what a message of one of the two topics says; one that cannot be read yet is taken again later."""
+        key, value = message.key(), message.value()
+        if message.error() is not None or key is None or value is None or not key.startswith(self._key):
+            return
+        if self._unread and monotonic() < self._again_s:
+            self._unread.append(message)
+            return
+        try:
+            if message.topic() == self._gaps_topic:
+                gap = self._gap(value)
+                if gap.source == self._source:
+                    planner.heard_gap(gap)
+            elif self._may_be_result(key, value):
+                record = self._result(value)
+                if record.record == "result" and record.source == self._source:
+                    planner.heard_result(record)
+        except RegistryUnavailableError as error:
+            # The feed goes on, and so does the gap: it only waits for its answer. Order does not matter, for versions do.
+            if not self._unread:
+                _log.warning("history.record_waits", topic=message.topic(), offset=message.offset(), reason=str(error))
+            self._unread.append(message)
+            self._again_s = monotonic() + AGAIN_S
+        except WireError as error:
+            # Somebody broke the contract of a topic that we only listen to; the processor and the sink keep such letters.
+            _log.warning("history.record_refused", topic=message.topic(), offset=message.offset(), reason=error.reason)
 
     def close(self) -> None:
         """End it."""
@@ -106,23 +141,6 @@ class Reader:
             end = ends[tp.topic, tp.partition]
             starts[tp.topic, tp.partition] = tp.offset if 0 <= tp.offset < end else end
         return starts, ends
-
-    def _hear(self, message: Message, planner: Planner) -> None:
-        key, value = message.key(), message.value()
-        if message.error() is not None or key is None or value is None or not key.startswith(self._key):
-            return
-        try:
-            if message.topic() == self._gaps_topic:
-                gap = self._gap(value)
-                if gap.source == self._source:
-                    planner.heard_gap(gap)
-            elif self._may_be_result(key, value):
-                record = self._result(value)
-                if record.record == "result" and record.source == self._source:
-                    planner.heard_result(record)
-        except WireError as error:
-            # Somebody broke the contract of a topic that we only listen to; the processor and the sink keep such letters.
-            _log.warning("history.record_refused", topic=message.topic(), offset=message.offset(), reason=error.reason)
 
     def _may_be_result(self, key: bytes, value: bytes) -> bool:
         if schema_id_of(value) != self._history_schema_id:
