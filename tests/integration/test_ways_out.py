@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from confluent_kafka import Producer
 
 from schemas.avro import schema_text
@@ -204,6 +205,36 @@ def test_law_9_10_redis_keeps_the_highest_version_until_its_time(corner, sent, s
             series, start = min(store.rows())
             (left_ms,) = store.ask("PTTL", f"candle:{{{series}}}:1m:{start}")
             assert abs(int(left_ms) - (start + 30 * DAY_MS - time.time() * 1000)) < 5000
+    except examples.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+class Influx:
+    def __init__(self, address):
+        self.address = address
+
+    def ask(self, query):
+        where = {"db": "md", "epoch": "ms", "q": query}
+        try:
+            answer = requests.get(f"{self.address}/query", params=where, timeout=10)
+        except requests.ConnectionError:
+            return None
+        return answer.json()["results"][0].get("series", [])
+
+    def rows(self):
+        found = self.ask('SELECT "version", "close" FROM "keep_1m"."candles" WHERE "timeframe" = \'1m\' GROUP BY "series"') or []
+        return {(s["tags"]["series"], start): (version, close) for s in found for start, version, close in s["values"]}
+
+
+@pytest.mark.usefixtures("_python")
+def test_law_9_influxdb_keeps_the_highest_version_and_nothing_expired(corner, sent, send, now, folder):
+    try:
+        with examples.influxdb(folder) as address:
+            store = Influx(address)
+            wait_until(lambda: store.ask("SHOW DATABASES") is not None, 30, "InfluxDB")
+            check(store, "to_influxdb.py", corner, sent, send, now)
+            (policies,) = store.ask('SHOW RETENTION POLICIES ON "md"')
+            assert {row[0]: row[1] for row in policies["values"]}["keep_1m"] == "720h0m0s"
     except examples.AbsentError as absent:
         pytest.skip(str(absent))
 

@@ -160,6 +160,35 @@ def redis(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def influxdb(folder: Path) -> Iterator[str]:
+    """Yield the URL of an InfluxDB of one's own on loopback.
+
+    Raises:
+        AbsentError: no InfluxDB server is installed.
+    """
+    found = shutil.which("influxd")
+    if found is None:
+        raise AbsentError("no InfluxDB server: Debian's package is influxdb")
+    port = _free_port()
+    settings = {
+        "INFLUXDB_BIND_ADDRESS": "127.0.0.1:0",
+        "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
+        "INFLUXDB_HTTP_LOG_ENABLED": "false",
+        "INFLUXDB_META_DIR": str(folder / "meta"),
+        "INFLUXDB_DATA_DIR": str(folder / "data"),
+        "INFLUXDB_DATA_WAL_DIR": str(folder / "wal"),
+        "INFLUXDB_MONITOR_STORE_ENABLED": "false",
+        "INFLUXDB_REPORTING_DISABLED": "true",
+    }
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([found, "-config", "/dev/null"], stdout=log, stderr=log, env={**os.environ, **settings})
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _end(server)
+
+
+@contextmanager
 def script(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run one of the example scripts until the block ends; its words are in ``stdout``."""
     command = [python(), str(FOLDER / name), *arguments]
