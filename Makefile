@@ -37,6 +37,9 @@ test-browser: setup ## The live page in a real browser, which has to be there
 test-containers: setup ## Images, compose file and a trial with random kills; needs Docker
 	E2E_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
 
+test-drills: setup ## A broker lost, rolling restarts, an upgrade: minutes each, under load
+	E2E_DRILLS=1 $(BIN)/python -m pytest tests/drills
+
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -50,6 +53,15 @@ fix: setup ## Format and repair what can be repaired
 bench: setup ## Benchmarks; one JSON line each
 	$(BIN)/python -m tests.bench
 
+AUDIT := .candlewick/audit
+$(AUDIT)/.installed: deploy/supply/tools.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --require-hashes -r deploy/supply/tools.txt
+	@touch $@
+
+audit: setup $(AUDIT)/.installed ## Licences, bills of materials, known vulnerabilities (AUDIT_FLAGS=--online demands their database)
+	$(BIN)/python -m deploy.supply --tools $(AUDIT)/bin $(AUDIT_FLAGS)
+
 LOCK := uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
 lock: ## Pin the dependencies anew (needs uv)
 	for extra in producer processor sink; do \
@@ -57,6 +69,7 @@ lock: ## Pin the dependencies anew (needs uv)
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	for extra in tools ccxt calendars; do \
 	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o deploy/container/$$extra.txt; done
+	$(LOCK) --python-version 3.11 deploy/supply/tools.in -o deploy/supply/tools.txt
 	echo setuptools | $(LOCK) -c requirements/dev.txt - -o deploy/container/build.txt
 
-.PHONY: help setup demo up down status test test-browser test-containers check fix bench lock
+.PHONY: help setup demo up down status test test-browser test-containers test-drills check fix bench audit lock

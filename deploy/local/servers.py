@@ -25,6 +25,26 @@ class Server:
     files: Mapping[Path, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     """A command that must succeed before the start; it must be harmless to repeat."""
+    kind: str = ""
+    """What it is, where its name says more: kafka, of kafka-2."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One of the brokers of a cluster: its number, and every number's controller port."""
+
+    number: int
+    controllers: Mapping[int, int]
+
+    @property
+    def name(self) -> str:
+        """Return the broker's name as a server, which is also that of its public port."""
+        return f"{KAFKA}-{self.number}"
+
+    @property
+    def controller(self) -> str:
+        """Return the name of its controller port."""
+        return f"controller-{self.number}"
 
 
 @dataclass(frozen=True)
@@ -58,23 +78,44 @@ def marker(home: Path) -> str:
     return f"-Dcandlewick.home={home}"
 
 
-def kafka(place: Place, templates: Path, cluster_id: str) -> Server:
-    """Return the broker, a combined KRaft node; `cluster_id`: 16 bytes, base64url without padding, fixed for the data's life."""
+def kafka(place: Place, templates: Path, cluster_id: str, node: Node | None = None) -> Server:
+    """Return a broker, a combined KRaft node: the only one, or `node` of a cluster, whose topics are kept three times.
+
+    Args:
+        place: its folders, and the ports by name.
+        templates: folder of the configuration's templates.
+        cluster_id: 16 bytes, base64url without padding, fixed for the data's life and the same for all nodes.
+        node: None for a broker alone.
+    """
+    public, controller = (node.name, node.controller) if node else (KAFKA, "controller")
+    number = node.number if node else 1
+    controllers = node.controllers if node else {number: place.ports[controller]}
+    values = {
+        "kafka": place.ports[public],
+        "controller": place.ports[controller],
+        "number": number,
+        "voters": ",".join(f"{n}@127.0.0.1:{port}" for n, port in controllers.items()),
+        "copies": min(3, len(controllers)),
+        # As in production: with three copies a write counts when two have it.
+        "insync": 2 if len(controllers) >= 3 else 1,
+        "data": place.files,
+    }
     properties, logging = place.config / "kafka.properties", place.config / "log4j2.yaml"
     log4j = f"-Dlog4j2.configurationFile={logging}"
     classpath = str(place.jars / "*")
     return Server(
-        KAFKA,
-        (KAFKA, "controller"),
+        public,
+        (public, controller),
         (*place.jvm("-Xms256m", "-Xmx512m"), log4j, "-cp", classpath, "kafka.Kafka", str(properties)),
         {
-            properties: _filled(templates / "kafka.properties", place, ("kafka", "controller")),
+            properties: Template((templates / "kafka.properties").read_text(encoding="utf-8")).substitute(values),
             logging: (templates / "log4j2.yaml").read_text(encoding="utf-8"),
         },
         (
             *(*place.jvm("-Xmx128m", "-XX:TieredStopAtLevel=1"), log4j, "-cp", classpath, "kafka.tools.StorageTool"),
             *("format", "--ignore-formatted", "-t", cluster_id, "-c", str(properties)),
         ),
+        KAFKA,
     )
 
 

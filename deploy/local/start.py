@@ -59,7 +59,8 @@ def bring_up(home: Path, server: Server, chosen: Mapping[str, int], process: Pro
         own = {name: chosen[name] for name in server.ports}
         process, child = processes.start(server.name, server.argv, _log(home, server.name), ports=own)
         processes.write(pids_of(home), process)
-    while not (processes.listens(process, chosen[server.name]) and readiness.ready(server.name, chosen)):
+    what, public = server.kind or server.name, chosen[server.ports[0]]
+    while not (processes.listens(process, public) and readiness.ready(what, {**chosen, what: public})):
         if processes.running(process) is None:
             code = "" if child is None else f" with exit status {child.wait()}"
             kind = StackError if all(ports.free(chosen[name]) for name in server.ports) else PortTakenError

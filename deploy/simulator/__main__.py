@@ -15,7 +15,7 @@ from aiohttp import web
 
 from deploy.simulator.candles import Candles
 from deploy.simulator.ledger import Entry, Ledger
-from deploy.simulator.market import Market
+from deploy.simulator.market import LISTINGS, Market, paced
 from deploy.simulator.server import Server
 from deploy.simulator.stream import Stream
 
@@ -27,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; whoever reaches it may inject faults")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as busy as usual (60 prints a second)")
     parser.add_argument("--token", default="simulator", help="the key that clients have to give")
     parser.add_argument("--ping-seconds", type=float, default=60.0, help="time between ping frames")
     parser.add_argument("--ledger", type=Path, help="file to which every print is written as a line of JSON")
@@ -35,7 +36,7 @@ def _arguments() -> argparse.Namespace:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     candles = Candles(arguments.seed, time.time())
-    market = Market(arguments.seed, time.monotonic())
+    market = Market(arguments.seed, time.monotonic(), paced(LISTINGS, arguments.pace))
     stream = Stream(market, Ledger(), candles, token=arguments.token, ping_s=arguments.ping_seconds, seed=arguments.seed)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,11 +16,11 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.simulator.coinbase_book import GRANULARITIES, MAX_ROWS, PAGE, Book
+from deploy.simulator.coinbase_book import GRANULARITIES, LISTINGS, MAX_ROWS, PAGE, Book
 from deploy.simulator.coinbase_faults import parse_fault
 from deploy.simulator.coinbase_stream import CoinbaseStream
 from deploy.simulator.ledger import Ledger
-from deploy.simulator.market import Market
+from deploy.simulator.market import Market, paced
 
 PER_SECOND, BURST = 10.0, 15.0
 
@@ -172,12 +172,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.simulator.coinbase", description="A fake Coinbase on loopback.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as busy as usual (30 trades a second)")
     parser.add_argument("--heartbeat-seconds", type=float, default=1.0, help="time between heartbeats")
     return parser.parse_args()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    book = Book(arguments.seed, time.time())
+    book = Book(arguments.seed, time.time(), paced(LISTINGS, arguments.pace))
     market = Market(arguments.seed, time.monotonic(), tuple(book.listings.values()))
     stream = CoinbaseStream(market, book, Ledger(), heartbeat_s=arguments.heartbeat_seconds, seed=arguments.seed)
     stopped = asyncio.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -37,6 +37,11 @@ LISTINGS: tuple[Listing, ...] = (
     Listing("OANDA:GBP_USD", "forex", 1.0, 1.2654, 5, 0.00002),
     Listing("IC MARKETS:1", "crypto", 1 / 180, 9.75, 3),  # the quiet one, with a space in its name, as real ones have
 )
+
+
+def paced(listings: Sequence[Listing], factor: float) -> tuple[Listing, ...]:
+    """Return the listings, each `factor` times as busy; one symbol moves by at most `MAX_AT_ONCE` prints a step."""
+    return tuple(replace(listing, per_second=listing.per_second * factor) for listing in listings)
 
 
 @dataclass(frozen=True)

@@ -89,14 +89,15 @@ def running_stack() -> Iterator[Servers]:
 
 @contextmanager
 def space_in(servers: Servers, settings: Mapping[str, str]) -> Iterator[Space]:
-    """Yield a new corner made with `settings` (CANDLEWICK_*: TIMEFRAMES, PARTITIONS, RETENTION_*), removed afterwards."""
+    """Yield a new corner, removed afterwards. Of `settings`, TIMEFRAMES, PARTITIONS, REPLICATION and RETENTION_* shape it."""
     from deploy.cassandra.connect import connected
     from deploy.cassandra.schema import apply_schema
     from sink import retention
 
     name = f"t{os.getpid()}x{next(_counter)}"
     frames = timeframes.parse_list(settings.get("CANDLEWICK_TIMEFRAMES", timeframes.DEFAULT))
-    wanted = topics.wanted_topics(name, frames, int(settings.get("CANDLEWICK_PARTITIONS", "4")), 1)
+    partitions, copies = (int(settings.get(f"CANDLEWICK_{n}", d)) for n, d in (("PARTITIONS", "4"), ("REPLICATION", "1")))
+    wanted = topics.wanted_topics(name, frames, partitions, copies)
     env = targets.Targets(**vars(servers)).env()
     env |= {"CANDLEWICK_TOPIC_PREFIX": name, "CANDLEWICK_KEYSPACE": name, "CANDLEWICK_METRICS_PORT": "0", **settings}
     with connected(servers.cassandra) as session:
