@@ -16,7 +16,7 @@ from tests.support.freshness import Freshness, normal_again_s, steps
 from tests.support.services import wait_until
 from tests.support.stack import Servers, space_in
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
 PACE = float(os.environ.get("DRILL_PACE", "40"))
 STEP_S = 2.0
 CALM_S, AWAY_S, BACK_S = 24.0, 34.0, 20.0
@@ -54,6 +54,7 @@ def test_law_8_a_broker_of_three_killed_under_load_costs_no_trade_and_freshness_
     cluster, space, make_pipeline, say
 ):
     pipeline = make_pipeline(space, "finnhub", PACE)
+    fed = time.monotonic()
     for name, number in (("processor", 1), ("processor", 2), ("sink", 1), ("producer", 1)):
         pipeline.start(name, number)
     running = list(pipeline.services.values())
@@ -75,17 +76,19 @@ def test_law_8_a_broker_of_three_killed_under_load_costs_no_trade_and_freshness_
         passes(BACK_S, running)
     finally:
         freshness.stop()
-    account = pipeline.settle()
+    lasted_s = time.monotonic() - fed
     say(
         f"broker {victim} of 3 killed, which led trades {led} and kept the processors' group; "
-        f"back after {(back - killed) / 1e6:.0f} s, in sync {in_sync_s:.1f} s later; {account}"
+        f"back after {(back - killed) / 1e6:.0f} s, in sync {in_sync_s:.1f} s later"
     )
     again = {}
     for kind in ("live", "final"):
         found = steps(freshness.sights, kind, killed, STEP_S)
         calm = max(step.p99_ms for step in found if step.at_s < 0)
         again[kind] = normal_again_s([s for s in found if s.at_s <= AWAY_S], calm * TOLERANCE, STEP_S)
-        say(f"{kind}: p99 at most {calm:.0f} ms before; normal again after {again[kind]:.0f} s; " + told(found))
+        say(f"{kind}: p99 at most {calm:.0f} ms before; normal again after {again[kind]:.0f} s; {told(found)}")
+    account = pipeline.settle()
+    say(f"{account}; {account['sent'] / lasted_s:.0f} trades/s")
     say(pipeline.audit())
     assert account["missing"] == 0
     assert again["live"] <= SOON_S
