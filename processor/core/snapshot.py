@@ -1,10 +1,11 @@
 """PURE. The state of a partition as keyed binary records, for a compacted changelog.
 
-Four kinds of keys. A flush may be cut anywhere, so any prefix of it, on top of older records, restores to a right state: every
+Five kinds of keys. A flush may be cut anywhere, so any prefix of it, on top of older records, restores to a right state: every
 window says by its offset which records it holds, and statuses read again teach a series what its feed knows already. The order
 within a flush matters:
 
-1. ``f|<source>``: a feed's timeline. First, so that no series counts on a loss that is not known any more.
+0. ``g|<series>|<hour>``: what a group has heard (see `group_state`), before the state of those it was heard from.
+1. ``f|<source>``: a feed's timeline. Before series, so that no series counts on a loss that is not known any more.
 2. ``v|<series>|<day>``: a vendor's candles of one day; ``c|<series>|<run>|<timeframe>|<chunk>``: closed windows, 60 a chunk.
    Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. What was forgotten
    since the last flush is still in them: an older hot part may lie beside a chunk, and then it needs those windows.

@@ -17,6 +17,7 @@ from processor.hot import Hot
 from processor.web import PASSED_ON, Web
 from schemas.avro import schema_of
 from schemas.codec import Encoder
+from schemas.groups import parse_groups
 from schemas.records import Candle, Gap
 from schemas.timeframes import parse_list
 from tests.support.feeding import MINUTE, a_candle, a_gap
@@ -62,14 +63,14 @@ class Member:
 class Node:
     """One worker's pages on a port of loopback."""
 
-    def __init__(self, group, *partitions):
+    def __init__(self, group, *partitions, groups=()):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.member = Member(group, list(partitions))
         group.owners |= dict.fromkeys(partitions, self.url)
         self.hot = Hot(Cache(1 << 24), Hub(), lambda _: None, SCHEMAS.__getitem__, "t", parse_list("1m,5m"))
         self.hot.loaded.update(partitions)
-        self.web = Web(self.member, self.hot, self.listener, ["1m", "5m"], PARTITIONS)
+        self.web = Web(self.member, self.hot, self.listener, ["1m", "5m"], PARTITIONS, groups)
 
     def publish(self, *records):
         self.hot.published([Made(r, murmur2(r.series.encode(), PARTITIONS), (ENCODE[type(r)](r),)) for r in records])
@@ -115,6 +116,18 @@ async def test_any_worker_answers_for_all():
             )
             assert await get(f"{node.url}/series") == (200, {"series": sorted([*NAMES, "sim:SILENT"])})
             assert (await get(f"{node.url}/candles/{NAMES[0]}/5m"))[1]["candles"] == []
+
+
+@in_loop
+async def test_a_grouped_series_and_its_consolidated_one_are_asked_for_where_the_group_is():
+    groups = parse_groups(f"g={NAMES[0]},alt:X")
+    place = murmur2(b"g", PARTITIONS)
+    group = Group()
+    async with Node(group, place, groups=groups) as a, Node(group, 1 - place, groups=groups) as b:
+        for name in (NAMES[0], "alt:X", "group:g", "alt:X@mid", "group:g@mid"):
+            a.publish(a_candle(0, 3, series=name))
+            for node in (a, b):
+                assert (await get(f"{node.url}/candles/{name}/1m"))[0] == 200
 
 
 @in_loop

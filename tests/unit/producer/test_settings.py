@@ -32,6 +32,7 @@ def test_misspelt_setting_is_refused(monkeypatch):
         ("TOPIC_PREFIX", "a_b"),
         ("KAFKA_OPTIONS", "[]"),
         ("LIVENESS_HOURS", "when it pleases"),
+        ("GROUPS", "btc=a:X;eth=a:X,b:Y"),
     ],
 )
 def test_wrong_setting_is_refused_in_one_line_that_names_it(monkeypatch, name, value):

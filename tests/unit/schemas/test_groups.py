@@ -3,7 +3,8 @@
 import pytest
 from confluent_kafka import murmur2
 
-from schemas.groups import Group, parse_groups, partition_key
+from processor.settings import SettingsError, read
+from schemas.groups import Group, instruments_of, parse_groups, partition_key
 
 TEXT = "btc=finnhub:BINANCE:BTCUSDT, coinbase:BTC-USD; eth=coinbase:ETH-USD,ccxt-kraken:ETH/USD;"
 PARSED = parse_groups(TEXT)
@@ -54,3 +55,18 @@ def test_everything_else_stays_where_its_key_puts_it():
     assert partition_key(PARSED, "finnhub:AAPL") == b"finnhub:AAPL"
     assert partition_key((), "coinbase:BTC-USD") == b"coinbase:BTC-USD"
     assert partition_key(PARSED, "group:unknown") == b"group:unknown"
+
+
+def test_the_processor_refuses_wrong_groups_in_one_line_that_names_the_setting(monkeypatch):
+    monkeypatch.setenv("CANDLEWICK_KAFKA", "localhost:9092")
+    monkeypatch.setenv("CANDLEWICK_REGISTRY", "http://localhost:8081")
+    monkeypatch.setenv("CANDLEWICK_GROUPS", TEXT)
+    assert read().core().groups == PARSED
+    monkeypatch.setenv("CANDLEWICK_GROUPS", "btc=a:X,b:Y;eth=a:X,c:Z")
+    with pytest.raises(SettingsError, match=r"CANDLEWICK_GROUPS: .*a:X is in two groups, 'btc' and 'eth'"):
+        read()
+
+
+def test_a_consolidated_series_is_made_of_its_groups_records():
+    assert instruments_of(PARSED, "group:eth") == ("coinbase:ETH-USD", "ccxt-kraken:ETH/USD")
+    assert instruments_of(PARSED, "coinbase:ETH-USD") == ("coinbase:ETH-USD",)

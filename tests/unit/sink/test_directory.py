@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from schemas.timeframes import MINUTE
 from sink.directory import Directory
 from tests.support.feeding import a_candle, a_gap
@@ -47,3 +49,9 @@ def test_after_a_loss_everything_is_said_again():
     directory.of_candle(a_candle(START, 1))
     directory.forget()
     assert tables(directory.of_candle(a_candle(START, 1))) == ["series_list", "latest"]
+
+
+def test_a_consolidated_series_is_listed_under_its_own_name_whomever_it_follows():
+    candle = replace(a_candle(START, 1), series="group:btc@mid", source="finnhub", symbol="BTC", price="mid")
+    (listed, _) = Directory().of_candle(candle)
+    assert listed.values == ("all", "group:btc@mid", "btc mid", "group", "btc", "mid", True)
