@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from schemas.records import FeedStatus, Served, Trade
+from schemas.records import FeedState, FeedStatus, Served, Trade
 from schemas.timeframes import MINUTE, SECOND
-from tests.support.worlds import ZERO, World
+from tests.support.core import ZERO
+from tests.support.worlds import World
 
 
 @st.composite
@@ -35,14 +36,14 @@ def run_worlds(draw: st.DrawFn) -> World:
         killed_at = draw(st.one_of(st.none(), st.integers(0, len(recording))))
         clock = earliest
 
-        def tell(state: str, clock: int, *, first: bool, epoch: int = epoch, earliest: int = earliest) -> None:
+        def tell(state: FeedState, clock: int, *, first: bool, epoch: int = epoch, earliest: int = earliest) -> None:
             statuses.append(
                 FeedStatus(
                     "sim", state, epoch=epoch, since=earliest, sent_at=clock, good_from=earliest, good_until=clock,
                     complete_to=clock, trades_offset=len(trades), replay=True,
                     symbols=(Served("X", "trades", earliest),) if first else None,
                 )
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # fmt: skip
 
         tell("live", clock, first=True)
         for trade in recording[:killed_at]:
