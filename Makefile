@@ -29,12 +29,13 @@ status: setup ## What runs, and where
 	$(BIN)/candlewick status
 
 test: setup ## The whole suite, integration included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-browser: setup ## The live page in a real browser, which has to be there
 	E2E_BROWSER=required $(BIN)/python -m pytest tests/browser
 
-test-containers: setup ## Images, compose file and a trial with random kills; needs Docker
+test-containers: setup ## Integration against testcontainers' servers, images, compose file, a trial with random kills; needs Docker
+	E2E_STACK=testcontainers $(BIN)/python -m pytest tests/integration tests/chaos
 	E2E_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
 
 test-drills: setup ## A broker lost, rolling restarts, an upgrade: minutes each, under load

@@ -13,6 +13,45 @@ from tests.support import stack as support
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 settings.load_profile("suite")
 
+LONGEST_FIRST = (
+    "integration/local_stack",
+    "integration/kill",
+    "integration/sink_outage",
+    "integration/true_candles",
+    "integration/demo",
+    "integration/audit",
+    "chaos/workers",
+    "integration/sink_access",
+    "integration/scene",
+    "integration/secrets",
+    "integration/producer_coinbase",
+    "integration/registry",
+    "integration/bootstrap",
+    "integration/backfill",
+    "integration/bad_input",
+    "integration/sink_store",
+    "chaos/outages",
+    "integration/producer_lease",
+    "integration/producer_ig",
+    "integration/producer_finnhub",
+    "integration/scenarios",
+    "integration/scenarios_outage",
+    "integration/retention",
+)
+"""Files by the time they take, as measured: with a file a worker, a long one that begins last lets the other workers idle."""
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the long files to the front, then what needs servers, then the rest; within a file nothing moves."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    with_servers = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
+
+    def place(item):
+        name = f"{item.path.parent.name}/{item.path.stem.removeprefix('test_')}"
+        return places.get(name, len(places)), item.path not in with_servers
+
+    items.sort(key=place)
+
 
 def pytest_report_header():
     return f"stack: {support.origin()}"

@@ -12,7 +12,7 @@ from tests.support.pages import Pages
 from tests.support.services import COMMAND, Service, environment, wait_until
 from tests.support.venue import Venue
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 BUSY = "finnhub:BINANCE:BTCUSDT"
 MINUTE_US = 60_000_000

@@ -14,7 +14,7 @@ from tests.support.judge import candles, gap_records, latest, spans
 from tests.support.published import statuses, trades
 from tests.support.services import Service, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
 S = 1_000_000
 AWAY = 8 * S
 HARMLESS = {"no_trades", "partial_start"}

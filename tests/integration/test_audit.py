@@ -19,7 +19,7 @@ from schemas.timeframes import MINUTE, SECOND
 from tests.support import oracles, published
 from tests.support.services import Service, candlewick, replay, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SETTINGS = {
     "CANDLEWICK_TIMEFRAMES": "1m,5m,1h",

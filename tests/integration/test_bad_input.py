@@ -17,7 +17,7 @@ from schemas.wire import header
 from tests.support.recording import Key
 from tests.support.services import Service, read_candles, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SOURCE, SYMBOL = "bad", "X"
 KEY = f"{SOURCE}:{SYMBOL}".encode()

@@ -15,11 +15,11 @@ from schemas.topics import Topic, candles_dataset
 from tests.support import examples, published
 from tests.support.feeding import MINUTE, a_candle
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # packages and jars are fetched once
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # packages and jars are fetched once
 
 CONTRACT = (examples.ROOT / "CONTRACT.md").read_text(encoding="utf-8")
 CANDLES = Topic(candles_dataset("1m"), Candle, "series", "")
-LIMIT_S = 40
+LIMIT_S = 120
 
 
 def python_block():

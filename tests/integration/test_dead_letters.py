@@ -16,7 +16,7 @@ from tests.support import published
 from tests.support.services import Service, wait_until
 from tests.support.stack import candlewick
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 KEY = b"dead:X"
 PARTITION = 3

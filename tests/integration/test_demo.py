@@ -9,7 +9,7 @@ import pytest
 from deploy.cli.account import Balance
 from tests.support.services import COMMAND, environment
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 def processes_of(home):

@@ -19,7 +19,7 @@ from sink.store import Store
 from tests.support.feeding import a_candle, a_gap, a_trade
 from tests.support.grafana import DRAWABLE, asked, chosen, filled
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NOW = time.time_ns() // 1000 // MINUTE * MINUTE
 SERIES = "ig:CS.D.EURUSD@mid"

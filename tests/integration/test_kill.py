@@ -19,7 +19,7 @@ from tests.support.services import (
     write_lines,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
 SETTINGS = {f"CANDLEWICK_RETENTION_{name}": "0" for name in (*TIMEFRAMES, "GAPS")}

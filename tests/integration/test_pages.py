@@ -12,7 +12,7 @@ from tests.support.pages import Pages, Stream, contents, gaps_in
 from tests.support.recording import Recording, numbered
 from tests.support.services import Service, read_candles, read_gaps, replay, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 TIMEFRAMES = ("1m", "5m", "1h")
 SETTINGS = {

@@ -15,7 +15,7 @@ from sink.store import Store
 from tests.support.feeding import a_candle, a_gap
 from tests.support.services import candlewick
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 START = 29_500_000 * MINUTE
 CANDLES = [

@@ -9,7 +9,7 @@ from schemas.timeframes import DAY, MINUTE, SECOND
 from tests.support.feeding import a_candle, a_trade, feeding
 from tests.support.services import Service, candlewick, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NOW = time.time_ns() // 1000 // MINUTE * MINUTE
 SETTINGS = {"CANDLEWICK_TIMEFRAMES": "1m", "CANDLEWICK_COMMIT_LAG_S": "0", "CANDLEWICK_PARTITIONS": "2"}

@@ -19,7 +19,7 @@ from tests.support.feeding import feeding
 from tests.support.scaled import Outage, Scaled, Timetable
 from tests.support.services import Service, candlewick, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
 S = 1_000_000
 SPEED = 20
 LENGTH = 660

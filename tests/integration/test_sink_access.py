@@ -12,7 +12,7 @@ from tests.support.feeding import a_candle, feeding
 from tests.support.guarded import guarded_cassandra
 from tests.support.services import Service, candlewick, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SETTINGS = {"CANDLEWICK_TIMEFRAMES": "1m", "CANDLEWICK_PARTITIONS": "1", "CANDLEWICK_COMMIT_LAG_S": "0"}
 PASSWORDS = {"schema": "a'b;c--d", "sink": "s$ink", "reader": "re ader", "wrong": "nonsense"}

@@ -1,33 +1,27 @@
 """Law 8 (resume) when Cassandra is what dies: the node is killed, or stands still, in a burst, and nothing is lost."""
 
 import json
-import os
-import signal
 import time
 from datetime import datetime
 
 import pytest
 
-from deploy.cli import targets
-from deploy.local.servers import DEFAULT_PORTS
-from deploy.local.stack import Stack
 from schemas.timeframes import MINUTE
 from tests.support.feeding import a_candle, a_trade, feeding
 from tests.support.services import Service, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NOW = time.time_ns() // 1000 // MINUTE * MINUTE
 TRADES, SYMBOLS = 40_000, 5
 
 
 @pytest.fixture(scope="module")
-def servers(stack):
-    """This session's own stack, whose Cassandra may be killed."""
-    home = targets.artifacts_folder().parent / "tests" / str(os.getpid())
-    if not (home / "stack.json").exists():
+def power(stack):
+    """The power switch of this session's own Cassandra."""
+    if stack.power is None:
         pytest.skip("the servers are those of E2E_*: not ours to kill")
-    return Stack(home, targets.artifacts_folder(), dict.fromkeys(DEFAULT_PORTS, 0))
+    return stack.power
 
 
 @pytest.fixture
@@ -54,19 +48,19 @@ def check(feed, trades, candles):
     assert len(feed.rows("candles_1m", "start")) == len(candles)
 
 
-def test_law_8_resume_cassandra_killed_in_the_middle_loses_nothing(servers, space, tmp_path):
+def test_law_8_resume_cassandra_killed_in_the_middle_loses_nothing(power, space, tmp_path):
     trades, candles = trades_and_candles()
     with feeding(space) as feed:
         sink = Service("sink", space.env, tmp_path).start()
         try:
             feed.send([*trades[: TRADES // 2], *candles[:200]])
             wait_until(lambda: sum(feed.positions().values()) > 4000, 60, "the middle", [sink])
-            os.kill(servers.running()["cassandra"].pid, signal.SIGKILL)
+            power.kill("cassandra")
             feed.send([*trades[TRADES // 2 :], *candles[200:]])
             wait_until(lambda: "writing.paused" in sink.tail(1000), 30, "a pause", [sink])
             # Long enough for the waits between tries to have grown to their longest, 5 s.
             wait_until(lambda: waited_s(sink) > 12, 60, "long waits", [sink])
-            servers.up()
+            power.up("cassandra")
             back = time.monotonic()
             wait_until(lambda: "writing.resumed" in sink.tail(1000), 30, "writing again", [sink])
             assert time.monotonic() - back < 3, "the driver knocks every second, and who comes back is written to at once"
@@ -84,19 +78,18 @@ def test_law_8_resume_cassandra_killed_in_the_middle_loses_nothing(servers, spac
             sink.discard()
 
 
-def test_a_cassandra_that_stands_still_is_waited_for(servers, space, tmp_path):
+def test_a_cassandra_that_stands_still_is_waited_for(power, space, tmp_path):
     trades, candles = trades_and_candles()
     with feeding(space) as feed:
         sink = Service("sink", space.env, tmp_path).start()
-        node = servers.running()["cassandra"].pid
         try:
             feed.send([*trades[: TRADES // 2], *candles[:200]])
             wait_until(lambda: sum(feed.positions().values()) > 2000, 60, "the middle", [sink])
-            os.kill(node, signal.SIGSTOP)
+            power.freeze("cassandra")
             feed.send([*trades[TRADES // 2 :], *candles[200:]])
             wait_until(lambda: "writing.paused" in sink.tail(1000), 60, "a pause", [sink])
         finally:
-            os.kill(node, signal.SIGCONT)
+            power.thaw("cassandra")
         try:
             feed.wait([sink], 120)
             check(feed, trades, candles)

@@ -11,7 +11,7 @@ from sink.retention import days_of
 from sink.store import Store
 from tests.support.services import candlewick
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NEWEST = all_migrations()[-1].number
 LATER_ONES = ("candle_versions", "retention ADD")

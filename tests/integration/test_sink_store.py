@@ -13,7 +13,7 @@ from schemas.wire import header
 from tests.support.feeding import a_candle, a_gap, a_trade, feeding
 from tests.support.services import Service, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SETTINGS = {"CANDLEWICK_TIMEFRAMES": "1m", "CANDLEWICK_COMMIT_LAG_S": "0", "CANDLEWICK_PARTITIONS": "2"}
 NOW = time.time_ns() // 1000 // MINUTE * MINUTE

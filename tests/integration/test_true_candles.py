@@ -11,7 +11,7 @@ import pytest
 from tests.support import oracles
 from tests.support.services import Service, bars_of, of_source, read_candles, read_gaps, replay
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400), pytest.mark.usefixtures("recorded_market_data")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600), pytest.mark.usefixtures("recorded_market_data")]
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 SETTINGS = {

@@ -21,7 +21,7 @@ from tests.support import examples, published
 from tests.support.feeding import a_candle
 from tests.support.services import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the packages are fetched once
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # the packages are fetched once
 
 DAY_MS = DAY // 1000
 CANDLES = Topic(candles_dataset("1m"), Candle, "series", "")

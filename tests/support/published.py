@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from deploy.cli import subjects, topics
-from deploy.cli.targets import Targets
 from schemas import timeframes
 from schemas.codec import Decoder
 from schemas.records import Candle, FeedStatus, Gap, HistoryCandle, Quote, Record, Trade
@@ -33,12 +32,12 @@ def corner(servers: Servers, names: str = "1m") -> Iterator[Space]:
     wanted = topics.wanted_topics(name, frames, 4, 1)
     topics.apply(servers.kafka, wanted)
     subjects.apply(Registry(servers.registry), name, frames)
-    env = Targets(**vars(servers)).env() | {
+    env = servers.targets().env() | {
         "CANDLEWICK_TOPIC_PREFIX": name,
         "CANDLEWICK_METRICS_PORT": "0",
         "CANDLEWICK_TIMEFRAMES": names,
     }
-    yield Space(name, "none", env, **vars(servers))
+    yield Space(name, "none", env, servers.kafka, servers.registry, servers.cassandra)
     topics.delete(servers.kafka, [t.topic for t in wanted])
 
 
