@@ -28,8 +28,9 @@ down: setup ## Stop them
 status: setup ## What runs, and where
 	$(BIN)/candlewick status
 
-test: setup ## The whole suite, integration included
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+WORKERS ?= 2
+test: setup ## The whole suite, integration included (WORKERS=2 processes, each with servers of its own)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-browser: setup ## The live page in a real browser, which has to be there
 	E2E_BROWSER=required $(BIN)/python -m pytest tests/browser
@@ -71,6 +72,11 @@ lock: ## Pin the dependencies anew (needs uv)
 	for extra in tools ccxt calendars; do \
 	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o deploy/container/$$extra.txt; done
 	$(LOCK) --python-version 3.11 deploy/supply/tools.in -o deploy/supply/tools.txt
+	$(LOCK) deploy/examples/requirements.in -o deploy/examples/requirements.txt
 	echo setuptools | $(LOCK) -c requirements/dev.txt - -o deploy/container/build.txt
 
-.PHONY: help setup demo up down status test test-browser test-containers test-drills check fix bench audit lock
+pin-images: ## Print the digests that the base and the servers' images have now (asks their registries)
+	@set -e; for image in python:3.11-slim $$(sed -n 's/^    image: \([^$$]*\)$$/\1/p' docker-compose.yml); do \
+	  digest=$$(docker buildx imagetools inspect $$image --format '{{.Manifest.Digest}}'); echo "$$image@$$digest"; done
+
+.PHONY: help setup demo up down status test test-browser test-containers test-drills check fix bench audit lock pin-images
