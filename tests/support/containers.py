@@ -21,7 +21,7 @@ from deploy.local import ports, readiness
 from deploy.local.ports import LOOPBACK
 from tests.support.services import wait_until
 
-START_S = 180
+START_S = 480
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 
 
