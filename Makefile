@@ -42,6 +42,9 @@ test-containers: setup ## Integration against testcontainers' servers, images, c
 test-drills: setup ## A broker lost, rolling restarts, an upgrade: minutes each, under load
 	E2E_DRILLS=1 $(BIN)/python -m pytest tests/drills
 
+test-security: setup ## All services against servers with TLS, passwords and rights, and each way not to be let in
+	E2E_SECURITY=1 $(BIN)/python -m pytest tests/security
+
 check: setup ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -79,4 +82,4 @@ pin-images: ## Print the digests that the base and the servers' images have now 
 	@set -e; for image in python:3.11-slim $$(sed -n 's/^    image: \([^$$]*\)$$/\1/p' docker-compose.yml); do \
 	  digest=$$(docker buildx imagetools inspect $$image --format '{{.Manifest.Digest}}'); echo "$$image@$$digest"; done
 
-.PHONY: help setup demo up down status test test-browser test-containers test-drills check fix bench audit lock pin-images
+.PHONY: help setup demo up down status test test-browser test-containers test-drills test-security check fix bench audit lock pin-images

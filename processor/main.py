@@ -24,7 +24,8 @@ from processor.settings import Settings, SettingsError, read
 from processor.telemetry import Counters
 from processor.warm import Reader
 from processor.web import Web
-from schemas import topics
+from schemas import rights, topics
+from schemas.admission import AdmissionError, OptionsRefusedError, UnreachedError, admit
 from schemas.avro import schema_text
 from schemas.registry import Registry, RegistryError
 
@@ -37,9 +38,12 @@ class StartError(Exception):
 
 def _partitions(settings: Settings) -> int:
     try:
-        admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
-    except KafkaException as error:  # an option that the client does not know, or a value that it does not take
-        raise OptionsError(f"CANDLEWICK_KAFKA_OPTIONS: {error.args[0].str()}") from error
+        admit(settings.kafka, settings.kafka_options, rights.of_processor(settings.topic_prefix, settings.timeframes))
+    except OptionsRefusedError as error:
+        raise OptionsError(f"CANDLEWICK_KAFKA_OPTIONS: {error}") from error
+    except (AdmissionError, UnreachedError) as error:
+        raise StartError(str(error)) from error
+    admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
     try:
         known = admin.list_topics(timeout=10).topics
     except KafkaException as error:
@@ -108,7 +112,7 @@ def main() -> None:
     try:
         settings = read()
         partitions = _partitions(settings)
-        registry = Registry(settings.registry, pins=settings.schema_ids)
+        registry = Registry(settings.registry, settings.registry_ca_file, pins=settings.schema_ids)
         ids = _schema_ids(settings, registry)
         listener = _listener(settings)
         processor = _compose(settings, partitions, registry, ids, listener)

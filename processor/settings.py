@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processor.core.calendar import Sessions, parse_sessions
@@ -17,6 +18,7 @@ from processor.kafka_options import security
 from processor.pulse import parse_periods
 from schemas import environment, timeframes
 from schemas.groups import Groups, parse_groups
+from schemas.kafka_options import with_file
 from schemas.records import Price
 from schemas.timeframes import SECOND, Timeframe, parse_list
 
@@ -34,7 +36,9 @@ class Settings(BaseSettings):
     registry: str
     schema_ids: dict[str, int] = Field(default_factory=dict)
     topic_prefix: str = "md"
-    kafka_options: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    kafka_options_file: Path | None = None
+    kafka_options: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, validate_default=True)
+    registry_ca_file: FilePath | None = None
     timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = Field(default_factory=lambda: parse_list(timeframes.DEFAULT))
     quote_prices: Annotated[tuple[Price, ...], NoDecode] = ("mid",)
     lateness_ms: int = Field(default=2000, ge=0, le=3_600_000)
@@ -97,13 +101,16 @@ class Settings(BaseSettings):
 
     @field_validator("kafka_options")
     @classmethod
-    def _followed_by_all(cls, value: dict[str, str]) -> dict[str, str]:
-        security(value)
-        return value
+    def _followed_by_all(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        options = with_file(value, info.data.get("kafka_options_file"))
+        if wrong := [name for name, given in options.items() if not isinstance(given, str)]:
+            raise ValueError(f"{wrong[0]} is to be given as text")
+        security(options)
+        return options
 
-    @field_validator("metrics_port", mode="before")
+    @field_validator("metrics_port", "kafka_options_file", "registry_ca_file", mode="before")
     @classmethod
-    def _port(cls, value: Any) -> Any:
+    def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
 
     @model_validator(mode="after")

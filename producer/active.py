@@ -58,7 +58,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         FatalError: Kafka or the registry cannot be used, or another process has taken over.
     """
     source = provider.source
-    where = settings.kafka, Registry(settings.registry, pins=settings.schema_ids), settings.topic_prefix, source.name
+    where = settings.kafka, settings.schema_registry(), settings.topic_prefix, source.name
     cluster = survey(*where, settings.kafka_options)
     started_us = time_ns() // 1000
     epoch = counts.epoch = next_epoch(started_us, cluster.last_epoch)

@@ -11,12 +11,26 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from producer.epochs import UnansweredError, newest_epoch
 from producer.errors import FatalError
+from schemas.admission import AdmissionError, UnreachedError, admit
 from schemas.avro import schema_text
 from schemas.records import FeedStatus, Gap, HistoryCandle, Quote, Record, Trade
 from schemas.registry import Registry, RegistryError
+from schemas.rights import of_producer
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, GAPS, HISTORY, QUOTES, TRADES, Topic
 
 TIMEOUT_S = 20.0
+
+
+def enter(kafka: str, prefix: str, options: Mapping[str, Any]) -> None:
+    """Return when Kafka has let us in and grants what a producer does; before anything else.
+
+    Raises:
+        FatalError: it does not answer, or refuses.
+    """
+    try:
+        admit(kafka, options, of_producer(prefix, ()), TIMEOUT_S)
+    except (AdmissionError, UnreachedError) as error:
+        raise FatalError(str(error)) from error
 
 
 @dataclass(frozen=True)

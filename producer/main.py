@@ -14,6 +14,7 @@ import structlog
 
 from producer import logs
 from producer.active import serve_source
+from producer.cluster import enter
 from producer.lease import Lease
 from producer.pace import Rate
 from producer.providers import module_of
@@ -39,6 +40,7 @@ def run_provider(settings: Settings, name: str) -> None:
     counts.is_active = False
     stops = [stop.set]
     _stop_on_signals(stops)
+    enter(settings.kafka, settings.topic_prefix, settings.kafka_options)
     lease = Lease(settings.kafka, settings.topic_prefix, source, settings.kafka_options)
     with _pages(settings, source, counts):
         lease.start()

@@ -10,7 +10,7 @@ from time import monotonic, time_ns  # noqa: TID251 - the run's epoch is its sta
 
 import structlog
 
-from producer.cluster import survey
+from producer.cluster import enter, survey
 from producer.errors import RemoteError
 from producer.files import lines_of, survey_files
 from producer.pace import Pace, Rate
@@ -21,7 +21,6 @@ from producer.settings import Settings
 from producer.sources.recording import Recording
 from producer.telemetry import Counts
 from schemas.records import FeedState, Quote, Trade
-from schemas.registry import Registry
 from schemas.timeframes import BASE_US
 
 _log = structlog.get_logger()
@@ -92,7 +91,8 @@ class Replay:
         started = monotonic()
         plan = survey_files(self._paths)
         s = self._settings
-        cluster = survey(s.kafka, Registry(s.registry, pins=s.schema_ids), s.topic_prefix, self._source, s.kafka_options)
+        enter(s.kafka, s.topic_prefix, s.kafka_options)
+        cluster = survey(s.kafka, s.schema_registry(), s.topic_prefix, self._source, s.kafka_options)
         epoch = next_epoch(time_ns() // 1000, cluster.last_epoch)
         counts = Counts()
         self._publisher = Publisher(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SettingsSourceError
 
@@ -15,6 +15,8 @@ from producer.hours import parse_hours
 from producer.symbols import parse_symbols
 from schemas import environment
 from schemas.groups import Groups, parse_groups
+from schemas.kafka_options import with_file
+from schemas.registry import Registry
 from schemas.topics import DEFAULT_PREFIX
 
 S = TypeVar("S", bound=BaseSettings)
@@ -34,7 +36,9 @@ class Settings(BaseSettings):
     registry: str
     schema_ids: dict[str, int] = {}
     topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
-    kafka_options: dict[str, Any] = {}
+    kafka_options_file: Path | None = None
+    kafka_options: dict[str, Any] = Field(default={}, validate_default=True)
+    registry_ca_file: FilePath | None = None
     groups: Annotated[Groups, NoDecode] = ()
     metrics_port: int | None = Field(None, ge=0, le=65535)
     http_host: str = "127.0.0.1"
@@ -61,10 +65,19 @@ class Settings(BaseSettings):
         parse_hours(value or "")
         return value
 
-    @field_validator("metrics_port", "symbols_file", mode="before")
+    @field_validator("metrics_port", "symbols_file", "kafka_options_file", "registry_ca_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("kafka_options")
+    @classmethod
+    def _with_file(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return with_file(value, info.data.get("kafka_options_file"))
+
+    def schema_registry(self) -> Registry:
+        """Return a client of the registry, with the ids that are pinned."""
+        return Registry(self.registry, self.registry_ca_file, pins=self.schema_ids)
 
 
 def load(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:

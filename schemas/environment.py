@@ -12,6 +12,8 @@ SETTINGS: dict[str, str] = {
     "SCHEMA_IDS": "Ids by subject (JSON, from `schemas apply --json`): with them a service starts while the registry is away",
     "TOPIC_PREFIX": "First part of every topic and group name",
     "KAFKA_OPTIONS": "Further librdkafka properties as a JSON object; sasl.* and ssl.* hold for every client",
+    "KAFKA_OPTIONS_FILE": "File with more of them, likewise JSON: where a password is among them",
+    "REGISTRY_CA_FILE": "PEM file of the authority that the registry's certificate is signed by; empty = those the system trusts",
     "TIMEFRAMES": "Comma-separated timeframes, 1s to 1w, with 1m",
     "METRICS_PORT": "Port of /metrics and /health; 0 = any free one; empty = none",
     "HTTP_HOST": "Address that /metrics, /health and the processor's pages listen on; they are open to whoever reaches them",

@@ -8,8 +8,10 @@ Every call has a time limit, and the two kinds of failure are two types: `Regist
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +27,7 @@ TIMEOUT_S = (3.0, 15.0)
 """To connect, and between bytes of the answer. Our choice: a registry answers in milliseconds, also at start-up."""
 UNKNOWN_FOR_S = 10.0
 """How long an id is remembered as unknown, so that a poisoned topic does not become a storm of requests. Our choice."""
+_UNTRUSTED = "certificate verify failed"
 _MAX_ID = 2**31 - 1
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
@@ -45,16 +48,17 @@ class Registry:
     """One registry. Ids and schemas never change once given, so both are cached for ever; thread-safe.
 
     Args:
-        url: of the API.
-        auth: user and password.
+        url: of the API; ``https`` is TLS, and the server's certificate must carry the name that it is called by.
+        ca_file: authorities in PEM that are trusted instead of the system's.
         pins: ids by subject, known from before: what `lookup` answers where the registry does not.
     """
 
-    def __init__(self, url: str, auth: tuple[str, str] | None = None, pins: Mapping[str, int] | None = None) -> None:
+    def __init__(self, url: str, ca_file: Path | None = None, pins: Mapping[str, int] | None = None) -> None:
         self._pins = dict(pins or {})
         self._url = url.rstrip("/")
         self._http = requests.Session()
-        self._http.auth = auth
+        # Given with each call: what the session holds gives way to REQUESTS_CA_BUNDLE.
+        self._verify: bool | str = True if ca_file is None else str(ca_file)
         self._http.headers["Accept"] = f"{_CONTENT_TYPE}, application/json"
         self._lock = Lock()
         self._schemas: dict[int, Schema] = {}
@@ -155,9 +159,17 @@ class Registry:
         data = None if body is None else json.dumps(body)
         headers = {} if body is None else {"Content-Type": _CONTENT_TYPE}
         try:
-            answer = self._http.request(method, self._url + path, data=data, headers=headers, timeout=TIMEOUT_S)
+            answer = self._http.request(
+                method, self._url + path, data=data, headers=headers, timeout=TIMEOUT_S, verify=self._verify
+            )
+        except requests.exceptions.SSLError as error:
+            if _UNTRUSTED not in str(error):  # a server that is just going down breaks a handshake, too
+                raise RegistryUnavailableError(f"no answer from the registry at {self._url}: {type(error).__name__}") from error
+            raise RegistryError(f"the registry at {self._url} is not trusted: {_why_untrusted(error)}") from error
         except requests.RequestException as error:
             raise RegistryUnavailableError(f"no answer from the registry at {self._url}: {type(error).__name__}") from error
+        except OSError as error:  # the file of authorities, read with the first call
+            raise RegistryError(f"the authorities for the registry at {self._url} cannot be read: {error}") from error
         if answer.status_code in allow:
             return None
         if answer.status_code >= 500 or answer.status_code == 429:
@@ -172,6 +184,12 @@ class Registry:
 
 def _part(text: str) -> str:
     return quote(text, safe="")
+
+
+def _why_untrusted(error: Exception) -> str:
+    # OpenSSL's own words, out of three layers of wrapping.
+    found = re.search(rf"{_UNTRUSTED}[^(]*", str(error))
+    return found.group().strip() if found else _UNTRUSTED
 
 
 def _reason(answer: requests.Response) -> str:

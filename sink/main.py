@@ -12,8 +12,10 @@ from types import FrameType
 import structlog
 from confluent_kafka import KafkaException
 
+from schemas.admission import AdmissionError, UnreachedError, admit
 from schemas.records import Record
-from schemas.registry import Registry
+from schemas.registry import Registry, RegistryError, RegistryUnavailableError
+from schemas.rights import of_sink
 from schemas.topics import CANDLES_LIVE, DEAD_LETTERS, FEED_STATUS, GAPS, QUOTES, SINK_GROUP, TRADES, catalogue, group_name
 from sink import logs, retry, settings
 from sink.consumer import Lane, missing_topics
@@ -76,6 +78,8 @@ class _Service:
         first, bulk = self._topics()
         dead = DEAD_LETTERS.name(s.topic_prefix)
         self._check_topics([*first, *bulk, dead])
+        registry = Registry(s.registry, s.registry_ca_file)
+        _check_trust(registry, DEAD_LETTERS.subject(s.topic_prefix))
         store = self._connected()
         letters = DeadLetters(s.kafka, dead, s.kafka_options)
         group = group_name(SINK_GROUP, s.topic_prefix)
@@ -88,7 +92,7 @@ class _Service:
             )
             self._lanes = lanes
             judged = {t.name(s.topic_prefix) for t in (TRADES, QUOTES, FEED_STATUS)}
-            mapper = Mapper({**first, **bulk}, judged, Registry(s.registry).schema_by_id, Retention(self._c.retention_s))
+            mapper = Mapper({**first, **bulk}, judged, registry.schema_by_id, Retention(self._c.retention_s))
             self._writer = Writer(lanes, store, letters, self._telemetry)
             self._worker = Worker(lanes, mapper, store, self._writer, self._telemetry)
             if self._stopping:
@@ -113,8 +117,11 @@ class _Service:
         attempt = 0
         while not self._stopping:
             try:
+                admit(s.kafka, s.kafka_options, of_sink(s.topic_prefix, self._c.timeframes), START_TIMEOUT_S)
                 missing = missing_topics(s.kafka, names, s.kafka_options, START_TIMEOUT_S)
-            except KafkaException as error:
+            except AdmissionError as error:
+                raise FatalError(str(error)) from error
+            except (KafkaException, UnreachedError) as error:
                 self._wait(attempt, "kafka", error)
                 attempt += 1
                 continue
@@ -165,3 +172,13 @@ class _Service:
         self._stopping = True
         if self._worker is not None:
             self._worker.stop()
+
+
+def _check_trust(registry: Registry, subject: str) -> None:
+    # A registry that is away will be back, and records wait for it; one that is not trusted stays so.
+    try:
+        registry.versions(subject)
+    except RegistryUnavailableError as error:
+        _log.warning("registry.did_not_answer", reason=str(error))
+    except RegistryError as error:
+        raise FatalError(str(error)) from error

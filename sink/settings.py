@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import environment, timeframes
+from schemas.kafka_options import with_file
 from schemas.timeframes import Timeframe
 from schemas.topics import DEFAULT_PREFIX
 from sink import access, retention
 from sink.access import Access
 
+_FILES = ("kafka_options_file", "registry_ca_file", "cassandra_password_file", "cassandra_ca_file")
 _FROM_ENVIRONMENT: dict[str, Any] = {}
 """No argument at all: the type checker wants the fields named, pydantic reads them from the environment."""
 
@@ -37,17 +39,24 @@ class Settings(BaseSettings):
     cassandra_ca_file: Path | None = None
     keyspace: str = Field(default="md", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     topic_prefix: str = Field(default=DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
-    kafka_options: dict[str, Any] = {}
+    kafka_options_file: Path | None = None
+    kafka_options: dict[str, Any] = Field(default={}, validate_default=True)
+    registry_ca_file: FilePath | None = None
     timeframes: str = timeframes.DEFAULT
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     http_host: str = "127.0.0.1"
     # None: 15 s where the keyspace has one replica, else none (see sink.offsets).
     commit_lag_s: float | None = Field(default=None, ge=0, le=3600)
 
-    @field_validator("metrics_port", "commit_lag_s", "cassandra_password_file", "cassandra_ca_file", mode="before")
+    @field_validator("metrics_port", "commit_lag_s", *_FILES, mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("kafka_options")
+    @classmethod
+    def _with_file(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return with_file(value, info.data.get("kafka_options_file"))
 
     @field_validator("timeframes")
     @classmethod

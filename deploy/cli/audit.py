@@ -102,7 +102,7 @@ def rebuild(context: click.Context, /, *, as_json: bool, limit: int, generation:
 class _Shell:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.registry = Registry(settings.registry)
+        self.registry = Registry(settings.registry, settings.registry_ca_file)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""SHELL (terminal). The contract's commands: ``topics apply``, ``schemas apply``, ``schemas check``, ``schemas asyncapi``."""
+"""SHELL (terminal). The contract's commands: ``topics apply`` and ``users``, ``schemas apply``, ``check`` and ``asyncapi``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,38 @@ def topics_apply(home: Path, as_json: bool) -> None:
     click.echo(f"{len(applied.created)} topics created, {len(applied.present)} were there, {len(applied.differs)} differ")
 
 
+@topics.command("users")
+@home_option
+@click.option(
+    "--passwords",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with a file a user, called producer, processor, sink, operator, ..., each holding one password.",
+)
+@click.option("--prune", is_flag=True, help="Take away what these users may do beyond the table; otherwise it is only named.")
+def topics_users(home: Path, folder: Path | None, prune: bool) -> None:
+    """Make the users of services, operator and readers in Kafka: SCRAM passwords, and ACLs for what each does and no more.
+
+    As a superuser, by CANDLEWICK_KAFKA_OPTIONS or its file. Running it again is harmless.
+    """
+    from deploy.kafka.access import users
+    from deploy.kafka.grants import GrantError, grant, passwords_of
+
+    settings, where = deploy_settings(), targets(home)
+    people = users(settings.topic_prefix, settings.parsed_timeframes())
+    try:
+        passwords = {} if folder is None else passwords_of(people, folder)
+        granted = grant(where.kafka, settings.kafka_options, people, passwords, prune=prune)
+    except GrantError as error:
+        raise click.ClickException(str(error)) from error
+    for name in granted.passwords:
+        click.echo(f"password set: {name}")
+    for verb, lines in (("allowed", granted.made), ("beyond the table, left", granted.extra), ("removed", granted.removed)):
+        for line in lines:
+            click.echo(f"{verb}: {line}")
+    click.echo(f"{len(people)} users, {len(granted.passwords)} passwords set, {len(granted.made)} rights made")
+
+
 @click.group()
 def schemas() -> None:
     """The schemas of the records."""
@@ -55,7 +87,7 @@ def schemas_apply(home: Path, as_json: bool) -> None:
 
     settings, where = deploy_settings(), targets(home)
     try:
-        applied = apply(Registry(where.registry), settings.topic_prefix, settings.parsed_timeframes())
+        applied = apply(Registry(where.registry, settings.registry_ca_file), settings.topic_prefix, settings.parsed_timeframes())
     except RegistryError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -74,7 +106,7 @@ def schemas_check(home: Path) -> None:
 
     settings, where = deploy_settings(), targets(home)
     try:
-        problems = check(Registry(where.registry), settings.topic_prefix, settings.parsed_timeframes())
+        problems = check(Registry(where.registry, settings.registry_ca_file), settings.topic_prefix, settings.parsed_timeframes())
     except RegistryError as error:
         raise click.ClickException(str(error)) from error
     for problem in problems:
@@ -106,6 +138,6 @@ def apply_contract(where: Targets, settings: DeploySettings) -> None:
     try:
         wanted = kafka_topics.wanted_topics(*names, settings.partitions, settings.replication)
         kafka_topics.apply(where.kafka, wanted, settings.kafka_options)
-        subjects.apply(Registry(where.registry), *names)
+        subjects.apply(Registry(where.registry, settings.registry_ca_file), *names)
     except (kafka_topics.TopicsError, RegistryError) as error:
         raise click.ClickException(str(error)) from error

@@ -161,7 +161,9 @@ class _Box:
         if topic is None or topic.record is None:
             return (letter.value or b"")[:SHOWN_BYTES].decode(errors="replace")
         try:
-            record: Any = Decoder(topic.record, Registry(self._where.registry).schema_by_id)(letter.value)
+            record: Any = Decoder(topic.record, Registry(self._where.registry, self._settings.registry_ca_file).schema_by_id)(
+                letter.value
+            )
         except (WireError, RegistryError) as error:
             return f"not to be read: {error}"
         return json.dumps(as_dict(record))

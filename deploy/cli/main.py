@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "dead-letters": "deploy.cli.dead_letters:dead_letters",
     "watch": "deploy.cli.watch:watch",
     "console": "deploy.cli.console:console",
+    "certificates": "deploy.cli.certificates:certificates",
     "demo": "deploy.cli.demo:demo",
 }
 """Command name -> "module:function", where function is a click command or group."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from deploy.cli.targets import refuse_unknown_settings
 from schemas import timeframes
 from schemas.environment import PREFIX
+from schemas.kafka_options import with_file
 from schemas.timeframes import Timeframe
 from schemas.topics import DEFAULT_PREFIX
 
@@ -24,13 +26,25 @@ class DeploySettings(BaseSettings):
     timeframes: str = timeframes.DEFAULT
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
     replication: Annotated[int, Field(ge=1, le=100)] = 1
-    kafka_options: dict[str, Any] = {}
+    kafka_options_file: Path | None = None
+    kafka_options: dict[str, Any] = Field(default={}, validate_default=True)
+    registry_ca_file: FilePath | None = None
 
     @field_validator("timeframes")
     @classmethod
     def _are_timeframes(cls, value: str) -> str:
         timeframes.parse_list(value)
         return value
+
+    @field_validator("kafka_options_file", "registry_ca_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("kafka_options")
+    @classmethod
+    def _with_file(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return with_file(value, info.data.get("kafka_options_file"))
 
     def parsed_timeframes(self) -> tuple[Timeframe, ...]:
         """Return the timeframes, shortest first."""

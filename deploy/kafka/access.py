@@ -1,48 +1,17 @@
 """PURE. Who may do what in Kafka: one user a service, each with no more than it uses (least privilege).
 
-The table is the only place where rights are written; `deploy.kafka.strimzi` renders it, and a test compares it with the topics.
+What the services do is `schemas.rights`; here the people and the tools around them are added, and rates. `deploy.kafka.strimzi`
+renders the table, `deploy.kafka.grants` applies it, and a test compares it with the topics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from schemas.rights import READ, SERVICES, UNUSED, WRITE, Right, on_topics, results
 from schemas.timeframes import Timeframe
-from schemas.topics import (
-    CANDLES_LIVE,
-    DEAD_LETTERS,
-    FEED_STATUS,
-    GAPS,
-    HISTORY,
-    INPUTS,
-    LATE_TRADES,
-    LEASES,
-    PROCESSOR_GROUP,
-    QUOTES,
-    SINK_GROUP,
-    TRADES,
-    catalogue,
-    changelog_name,
-    group_name,
-    lease_group,
-)
-
-Kind = Literal["topic", "group"]
-Operation = Literal["Read", "Write", "Describe", "DescribeConfigs", "Create"]
-READ: tuple[Operation, ...] = ("Read", "Describe")
-WRITE: tuple[Operation, ...] = ("Write", "Describe")
-
-
-@dataclass(frozen=True)
-class Right:
-    """`operations` on one topic or group, or on all whose names begin with `name` (``prefixed``)."""
-
-    kind: Kind
-    name: str
-    operations: tuple[Operation, ...]
-    prefixed: bool = False
+from schemas.topics import CANDLES_LIVE, FEED_STATUS, GAPS
 
 
 @dataclass(frozen=True)
@@ -59,58 +28,23 @@ class User:
 
 def users(prefix: str, timeframes: Sequence[Timeframe]) -> tuple[User, ...]:
     """Return every user of a deployment whose topics and groups begin with `prefix`."""
-    candles = [t for t in catalogue(timeframes) if t.dataset.startswith("candles-") and t is not CANDLES_LIVE]
-    state = changelog_name(prefix)
-
-    def topics(operations: tuple[Operation, ...], wanted: Iterable[str]) -> tuple[Right, ...]:
-        return tuple(Right("topic", name, operations) for name in wanted)
-
-    def names(*wanted: object) -> list[str]:
-        return [t.name(prefix) for t in catalogue(timeframes) if t in wanted]
-
-    # Clients demand the name of a group even where partitions are assigned by hand and nothing is committed.
-    unused = Right("group", "candlewick-", READ, prefixed=True)
+    candles = results(prefix, timeframes)
+    gaps, live, status = (topic.name(prefix) for topic in (GAPS, CANDLES_LIVE, FEED_STATUS))
+    services = tuple(
+        User(f"candlewick-{name}", " ".join((rights.__doc__ or "").split()), rights(prefix, timeframes))
+        for name, rights in SERVICES.items()
+    )
     return (
-        User(
-            "candlewick-producer",
-            "Writes what comes in, reads the gaps it may fill and its own statuses; holds a source's lease.",
-            (
-                *topics(WRITE, names(*INPUTS, DEAD_LETTERS)),
-                *topics(READ, [*names(TRADES, FEED_STATUS, HISTORY, GAPS), LEASES.name(prefix)]),
-                Right("group", lease_group("", prefix), READ, prefixed=True),
-                unused,
-            ),
-        ),
-        User(
-            "candlewick-processor",
-            "Reads what comes in, writes candles and gaps, keeps its state; declares silent producers down in feed-status.",
-            (
-                *topics(READ, [*names(*INPUTS, *candles, CANDLES_LIVE, GAPS), state]),
-                *topics(WRITE, [*names(FEED_STATUS, *candles, CANDLES_LIVE, GAPS, LATE_TRADES, DEAD_LETTERS), state]),
-                Right("group", group_name(PROCESSOR_GROUP, prefix), READ),
-                Right("group", "unused", READ),
-                unused,
-            ),
-        ),
-        User(
-            "candlewick-sink",
-            "Reads what is stored, writes dead letters.",
-            (
-                *topics(READ, names(*candles, CANDLES_LIVE, GAPS, FEED_STATUS, TRADES, QUOTES)),
-                *topics(WRITE, names(DEAD_LETTERS)),
-                Right("group", group_name(SINK_GROUP, prefix), READ),
-                unused,
-            ),
-        ),
+        *services,
         User(
             "candlewick-operator",
             "The deploy step and the audit: makes topics, reads everything, repairs candles and gaps.",
             (
                 Right("topic", f"{prefix}.", ("Create", "Read", "Describe", "DescribeConfigs"), prefixed=True),
                 Right("topic", f"{prefix}-", ("Create", "Read", "Describe", "DescribeConfigs"), prefixed=True),
-                *topics(WRITE, names(*candles, GAPS)),
+                *on_topics(WRITE, [*candles, gaps]),
                 Right("group", f"{prefix}-", READ, prefixed=True),
-                unused,
+                UNUSED,
             ),
             # An audit reads as fast as it can; the pipeline comes first.
             consumer_bytes_s=50_000_000,
@@ -128,7 +62,7 @@ def users(prefix: str, timeframes: Sequence[Timeframe]) -> tuple[User, ...]:
             "candlewick-reader",
             "A pattern for other teams: reads candles, gaps and feed status in groups of its own name.",
             (
-                *topics(READ, names(*candles, CANDLES_LIVE, GAPS, FEED_STATUS)),
+                *on_topics(READ, [*candles, live, gaps, status]),
                 Right("group", "candlewick-reader", READ, prefixed=True),
             ),
             consumer_bytes_s=10_000_000,

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from deploy.kafka.access import Right, User
+from deploy.kafka.access import User
+from schemas.rights import Right
 
 HEADER = "# Written by `python -m deploy.kafka`; a test compares it with the code. Change the catalogue, not this file.\n"
 CLUSTER = "md"

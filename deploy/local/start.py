@@ -55,7 +55,7 @@ def bring_up(home: Path, server: Server, chosen: Mapping[str, int], process: Pro
     child = None
     if process is None:
         report.starting(server.name)
-        _prepare(home, server)
+        prepare(home, server)
         own = {name: chosen[name] for name in server.ports}
         process, child = processes.start(server.name, server.argv, _log(home, server.name), ports=own)
         processes.write(pids_of(home), process)
@@ -72,7 +72,12 @@ def bring_up(home: Path, server: Server, chosen: Mapping[str, int], process: Pro
     report.ready(server.name, time.monotonic() - began, before)
 
 
-def _prepare(home: Path, server: Server) -> None:
+def prepare(home: Path, server: Server) -> None:
+    """Write what a server needs and run what comes before its first start; harmless to repeat.
+
+    Raises:
+        StackError: the preparation failed; the message has the end of its log.
+    """
     place = home / "data" / server.name
     prepared = place / "files" / ".prepared"
     if server.before and not prepared.exists():

@@ -31,7 +31,7 @@ class PublishedIds:
     """Answers for one source, from the topic as it stands at the moment of the question."""
 
     def __init__(
-        self, kafka: str, registry: str, prefix: str, source: str, options: Mapping[str, Any], groups: Groups = ()
+        self, kafka: str, registry: Registry, prefix: str, source: str, options: Mapping[str, Any], groups: Groups = ()
     ) -> None:
         self._settings = {**options, "bootstrap.servers": kafka, "group.id": "candlewick-unused", "enable.auto.commit": False}
         self._registry = registry
@@ -56,7 +56,7 @@ class PublishedIds:
             consumer.close()
 
     def _read(self, consumer: Consumer, symbol: str, since_us: int) -> frozenset[str]:
-        decode = Decoder(Trade, Registry(self._registry).schema_by_id)
+        decode = Decoder(Trade, self._registry.schema_by_id)
         instrument = instrument_of(self._source, symbol)
         key = instrument.encode()
         partitions = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic].partitions

@@ -48,7 +48,7 @@ def build(settings: Settings) -> Provider:
     source = Coinbase(wanted_of("COINBASE_SYMBOLS", own.symbols, MAX_SYMBOLS, settings.symbols_file))
 
     def history() -> CoinbaseHistory:
-        where = settings.kafka, settings.registry, settings.topic_prefix, source.name
+        where = settings.kafka, settings.schema_registry(), settings.topic_prefix, source.name
         known = PublishedIds(*where, settings.kafka_options, settings.groups)
         return CoinbaseHistory(rest, source.name, known)
 

@@ -65,7 +65,7 @@ def test_each_role_does_its_work_and_no_other_over_tls(guarded, tmp_path):
     [
         ({"CANDLEWICK_CASSANDRA_PASSWORD_FILE": "wrong"}, 1, "AuthenticationFailed"),
         ({"CANDLEWICK_CASSANDRA_USER": "", "CANDLEWICK_CASSANDRA_PASSWORD_FILE": ""}, 1, "AuthenticationFailed"),
-        ({"CANDLEWICK_CASSANDRA_CA_FILE": "node/other-ca.pem"}, 1, "certificate verify failed"),
+        ({"CANDLEWICK_CASSANDRA_CA_FILE": "node/other/ca.pem"}, 1, "certificate verify failed"),
         ({"CANDLEWICK_CASSANDRA_CA_FILE": "nowhere"}, 2, "CANDLEWICK_CASSANDRA_CA_FILE"),
         ({"CANDLEWICK_CASSANDRA_USER": ""}, 2, "CANDLEWICK_CASSANDRA_USER"),
     ],

