@@ -20,7 +20,7 @@ from processor.beside import Beside
 from processor.engine import Engine, Made, Outgoing, Send, State
 from processor.intake import HOLD_MOST_S, HOLD_S, Intake
 from processor.ownership import LostError, Ownership
-from processor.publisher import Publisher
+from processor.publisher import DeliveryError, Publisher
 from processor.pulse import Pulse
 from processor.watch import Watch
 
@@ -106,7 +106,8 @@ class Flusher:
                 await self.drop()
             except Exception as error:
                 self.ready = False
-                log.exception("flush.failed")
+                # What Kafka refused is said in a line; anything else is a mistake, told with its place.
+                log.error("flush.failed", reason=str(error), exc_info=not isinstance(error, DeliveryError))
                 await crash(error)
                 raise
 

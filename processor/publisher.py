@@ -35,13 +35,14 @@ class Round:
 
     def __init__(self) -> None:
         self.left = 0
-        self.failed: list[KafkaError] = []
+        self.failed: list[tuple[str | None, KafkaError]] = []
+        """Topic and error of each."""
 
-    def delivered(self, error: KafkaError | None, _: Message) -> None:
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
         """Hear of one message's end."""
         self.left -= 1
         if error is not None:
-            self.failed.append(error)
+            self.failed.append((message.topic(), error))
 
 
 class Publisher:
@@ -87,9 +88,10 @@ class Publisher:
                 await self._wait_a_little(sending, deadline)
             if not sending.failed:
                 return
-            again = lease is not None and all(e.code() == KafkaError._MSG_TIMED_OUT for e in sending.failed)
+            again = lease is not None and all(e.code() == KafkaError._MSG_TIMED_OUT for _, e in sending.failed)
             if not again or time.monotonic() > deadline:
-                raise DeliveryError(f"{len(sending.failed)} deliveries failed, the first with {sending.failed[0]}")
+                topic, error = sending.failed[0]
+                raise DeliveryError(f"{len(sending.failed)} deliveries failed, the first to {topic}: {error.str()}")
 
     async def _renew(self, lease: Lease | None, deadline: float) -> None:
         while lease is not None and not lease.fresh():

@@ -130,7 +130,7 @@ class Publisher:
         """Give one status to Kafka, for `partition`; raises as `send`."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if self._is_stored(error):
+            if self._is_stored(error, message):
                 self._status_ends[partition] = (message.offset() or 0) + 1
 
         value = self._encode_status(status)
@@ -208,7 +208,7 @@ class Publisher:
         self._written.add((topic, partition))
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if self._is_stored(error):
+            if self._is_stored(error, message):
                 lane.acknowledged(message.offset() or 0)
 
         route = (instrument_of(self._source, symbol).encode(), partition, lane, delivered)
@@ -223,15 +223,15 @@ class Publisher:
 
         return both
 
-    def _is_stored(self, error: KafkaError | None) -> bool:
+    def _is_stored(self, error: KafkaError | None, message: Message) -> bool:
         if error is None:
             self._counts.acknowledged += 1
             return True
-        self._failure = self._failure or f"a record was not delivered: {error.str()}"
+        self._failure = self._failure or f"a record was not delivered to {message.topic()}: {error.str()}"
         return False
 
-    def _on_dead_letter(self, error: KafkaError | None, _: Message) -> None:
-        self._is_stored(error)
+    def _on_dead_letter(self, error: KafkaError | None, message: Message) -> None:
+        self._is_stored(error, message)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():

@@ -20,9 +20,8 @@ from schemas.rights import Right
 LIMIT_S = 20.0
 """How long Kafka may take to answer; a refusal is told as soon as it comes. Our choice: a broker starts within some seconds."""
 _REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED)
-_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED,)
 _UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
-_GROUP_LIMITS_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, float("inf"))
 _OPERATIONS = {"Read": AclOperation.READ, "Write": AclOperation.WRITE}
 
 
@@ -39,9 +38,11 @@ class UnreachedError(Exception):
 
 
 def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit_s: float = LIMIT_S) -> None:
-    """Return when Kafka has let us in and grants `rights` on every topic and group that they name (not those ``prefixed``).
+    """Return when Kafka has let us in and grants those of `rights` that name a topic.
 
-    Topics that do not exist are passed over: whoever needs them says how they are made.
+    Topics that do not exist are passed over: whoever needs them says how they are made. Groups are not asked about: a client's
+    question about a group can abort the process (librdkafka 2.16.0, an assertion when the coordinator's answer is late), and
+    those who join one hear a refusal at once.
 
     Args:
         kafka: bootstrap servers.
@@ -54,9 +55,7 @@ def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit
         UnreachedError: no answer.
     """
     question = _Question(kafka, options, monotonic() + limit_s)
-    wanted = [right for right in rights if not right.prefixed]
-    lacking = question.lacking_on_topics([r for r in wanted if r.kind == "topic"])
-    lacking += question.lacking_on_groups([r for r in wanted if r.kind == "group"])
+    lacking = question.lacking([right for right in rights if right.kind == "topic" and not right.prefixed])
     if lacking:
         user = options.get("sasl.username")
         who = f"the user {user}" if user else "this client"
@@ -86,7 +85,7 @@ class _Question:
         except KafkaException as error:
             raise OptionsRefusedError(f"the options of Kafka's client are refused: {error.args[0].str()}") from error
 
-    def lacking_on_topics(self, rights: list[Right]) -> list[str]:
+    def lacking(self, rights: list[Right]) -> list[str]:
         """Return what is not granted, as "write md.trades.v1"."""
         if not rights:
             return []
@@ -107,34 +106,6 @@ class _Question:
                 if error is not None or (granted and _OPERATIONS[name] not in granted):
                     lacking.append(f"{name.lower()} {right.name}")
         return lacking
-
-    def lacking_on_groups(self, rights: list[Right]) -> list[str]:
-        """Return what is not granted, as "read as group md-sink"."""
-        if not rights:
-            return []
-        names = sorted({r.name for r in rights})
-        answers = self._described_groups(names)
-        lacking = []
-        for name in names:
-            found, error = answers[name]
-            granted = None if error is not None else found.authorized_operations
-            if (error is not None and error.code() in _FORBIDDEN) or (granted and AclOperation.READ not in granted):
-                lacking.append(f"read as group {name}")
-        return lacking
-
-    def _described_groups(self, names: list[str]) -> dict[str, tuple[Any, KafkaError | None]]:
-        # The first question about any group makes a new cluster create its topic of offsets. The client does not notice when it is
-        # there, but a question asked anew does.
-        for limit_s in _GROUP_LIMITS_S:
-            limit_s = min(limit_s, self._left_s())
-            try:
-                return self._answers(
-                    self._admin.describe_consumer_groups(names, include_authorized_operations=True, request_timeout=limit_s)
-                )
-            except UnreachedError:
-                if self._left_s() <= limit_s:
-                    raise
-        raise AssertionError("the last limit is longer than any deadline")
 
     def _answers(self, futures: Mapping[str, Future[Any]]) -> dict[str, tuple[Any, KafkaError | None]]:
         while not all(future.done() for future in futures.values()):

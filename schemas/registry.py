@@ -27,7 +27,8 @@ TIMEOUT_S = (3.0, 15.0)
 """To connect, and between bytes of the answer. Our choice: a registry answers in milliseconds, also at start-up."""
 UNKNOWN_FOR_S = 10.0
 """How long an id is remembered as unknown, so that a poisoned topic does not become a storm of requests. Our choice."""
-_UNTRUSTED = "certificate verify failed"
+_DISTRUST = re.compile(r"certificate verify failed[^(]*|no certificate or crl found")
+"""OpenSSL's own words, within three layers of wrapping; the second is about a file of authorities that holds none."""
 _MAX_ID = 2**31 - 1
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
@@ -163,9 +164,10 @@ class Registry:
                 method, self._url + path, data=data, headers=headers, timeout=TIMEOUT_S, verify=self._verify
             )
         except requests.exceptions.SSLError as error:
-            if _UNTRUSTED not in str(error):  # a server that is just going down breaks a handshake, too
+            # A server that is just going down breaks a handshake, too.
+            if (why := _DISTRUST.search(str(error))) is None:
                 raise RegistryUnavailableError(f"no answer from the registry at {self._url}: {type(error).__name__}") from error
-            raise RegistryError(f"the registry at {self._url} is not trusted: {_why_untrusted(error)}") from error
+            raise RegistryError(f"the registry at {self._url} is not trusted: {why.group().strip()}") from error
         except requests.RequestException as error:
             raise RegistryUnavailableError(f"no answer from the registry at {self._url}: {type(error).__name__}") from error
         except OSError as error:  # the file of authorities, read with the first call
@@ -184,12 +186,6 @@ class Registry:
 
 def _part(text: str) -> str:
     return quote(text, safe="")
-
-
-def _why_untrusted(error: Exception) -> str:
-    # OpenSSL's own words, out of three layers of wrapping.
-    found = re.search(rf"{_UNTRUSTED}[^(]*", str(error))
-    return found.group().strip() if found else _UNTRUSTED
 
 
 def _reason(answer: requests.Response) -> str:

@@ -140,7 +140,9 @@ class Lane:
         if error is None:
             return True
         if error.fatal() or error.code() in _FATAL:
-            raise FatalError(f"Kafka: {error.str()} (topics are made by `candlewick topics apply`)")
+            raise FatalError(
+                f"Kafka, {message.topic()}: {error.str()} (see `candlewick topics apply` and `candlewick topics users`)"
+            )
         _log.warning("kafka.complained", lane=self.name, reason=error.str())  # the client recovers by itself
         return False
 

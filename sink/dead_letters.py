@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.wire import WireError, schema_id_of
+from sink.errors import FatalError
 from sink.mapping import Poison
 
 _VERSION = version("candlewick")
@@ -32,7 +33,11 @@ class DeadLetters:
         self._failed: list[KafkaError] = []
 
     def send(self, letters: Sequence[Poison], timeout_s: float) -> bool:
-        """Send and wait for the acknowledgements; return whether all came. Sending again after False only repeats letters."""
+        """Send and wait for the acknowledgements; return whether all came. Sending again after False only repeats letters.
+
+        Raises:
+            FatalError: writing there is forbidden; no waiting helps.
+        """
         self._failed.clear()
         for letter in letters:
             message = letter.message
@@ -46,7 +51,10 @@ class DeadLetters:
                 )
             except (BufferError, KafkaException):
                 return False
-        return self._producer.flush(timeout_s) == 0 and not self._failed
+        left = self._producer.flush(timeout_s)
+        if any(error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED for error in self._failed):
+            raise FatalError(f"Kafka does not allow us to write {self._topic}: rights are made by `candlewick topics users`")
+        return left == 0 and not self._failed
 
     def _delivered(self, error: KafkaError | None, _message: Any) -> None:
         if error is not None:

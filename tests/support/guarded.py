@@ -38,15 +38,15 @@ START_S = 120.0
 
 
 @contextmanager
-def guarded_cassandra(home: Path) -> Iterator[str]:
+def guarded_cassandra(home: Path, taken: frozenset[int] = frozenset()) -> Iterator[str]:
     """Yield the address of a node with the superuser cassandra (password cassandra); its certificate is signed by ``ca.pem``.
 
-    ``other/ca.pem`` is an authority that signed nothing.
+    ``other/ca.pem`` is an authority that signed nothing; `taken` are ports that servers under way will listen on.
     """
     home.mkdir(parents=True)
     certificates.make(home, {"node": [LOOPBACK]}, 1)
     certificates.make(home / "other", {}, 1)
-    chosen = choose({CASSANDRA: 0, "storage": 0})
+    chosen = choose({CASSANDRA: 0, "storage": 0}, taken)
     templates = home / "templates"
     templates.mkdir()
     yaml = (TEMPLATES / "cassandra.yaml").read_text(encoding="utf-8")

@@ -112,7 +112,7 @@ def secured_stack(folder: Path) -> Iterator[Secured]:
         secured = Secured(
             f"{LOOPBACK}:{chosen[KAFKA]}",
             f"https://{LOOPBACK}:{chosen[REGISTRY]}/apis/ccompat/v7",
-            running.enter_context(guarded_cassandra(folder / "node")),
+            running.enter_context(guarded_cassandra(folder / "node", frozenset(chosen.values()))),
             folder,
         )
         _await(secured, chosen)
