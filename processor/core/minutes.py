@@ -40,8 +40,8 @@ class Consolidated:
         """The series it is made of, in their order."""
         self.timeframes = timeframes_of(config.timeframes, config.rolls, group.series("trade"))
         longest = max(t.longest_us for t in self.timeframes)
-        self._kept_us = max(longest, config.backfill_us) + 2 * config.kept_us
-        """Long enough for the longest parent, and for answers to gaps, which come a day late at most."""
+        self._kept_us = longest + config.backfill_us + 2 * config.kept_us
+        """Answers to gaps come a day late at most, and then their longest parent needs all its minutes."""
         self.minutes: dict[int, Minute] = {}
         self.fronts = dict.fromkeys(self.members, BEFORE)
         """Up to when each series' windows are closed."""
@@ -85,9 +85,8 @@ class Consolidated:
         before = self.fronts[series]
         if front > before:
             self.fronts[series] = front
-            for start in self.minutes:
-                if before < start + BASE_US <= front:
-                    self._changed.setdefault(start, "status")
+            for start in self._between(before, front):
+                self._changed.setdefault(start, "status")
 
     # What follows
 
@@ -161,9 +160,20 @@ class Consolidated:
 
     def _just_closed(self) -> set[tuple[int, int, int]]:
         before, self._closed_to = self._closed_to, self.clock
-        if self.clock == before:
-            return set()
-        return {place for s in self.minutes for place in self._parents_of(s) if before < place[0] <= self.clock}
+        found: set[tuple[int, int, int]] = set()
+        for index in range(self.config.base + 1, len(self.timeframes)):
+            timeframe = self.timeframes[index]
+            first = timeframe.start_of(before)
+            if timeframe.end_of(first) <= self.clock:
+                starts = {timeframe.start_of(s) for s in self._between(first, self.clock)}
+                found |= {(timeframe.end_of(s), index, s) for s in starts}
+        return found
+
+    def _between(self, first: int, end: int) -> list[int]:
+        # Minutes of which something was said, in [first, end): by steps of a minute where that is fewer.
+        if (end - first) // BASE_US < len(self.minutes):
+            return [s for s in range(first, end, BASE_US) if s in self.minutes]
+        return [s for s in self.minutes if first <= s < end]
 
     def _forget(self) -> None:
         if self.clock < self._forgotten_at + HOUR:

@@ -247,7 +247,7 @@ def test_what_is_old_is_forgotten_with_its_state(pair):
     pair.b.status("01:02")
     pair.a.status("01:02")
     pair.snapshot()
-    for hour in range(1, 36):
+    for hour in range(1, 40):
         pair.b.status(f"{hour}:00:02")
         pair.a.status(f"{hour}:00:02")
     pair.snapshot()
