@@ -19,6 +19,8 @@ from schemas.rights import Right
 
 LIMIT_S = 20.0
 """How long Kafka may take to answer; a refusal is told as soon as it comes. Our choice: a broker starts within some seconds."""
+CONNECT_S = 0.5
+"""How long is waited at most before a refusal is noticed."""
 _REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED)
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED,)
 _UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
@@ -40,9 +42,8 @@ class UnreachedError(Exception):
 def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit_s: float = LIMIT_S) -> None:
     """Return when Kafka has let us in and grants those of `rights` that name a topic.
 
-    Topics that do not exist are passed over: whoever needs them says how they are made. Groups are not asked about: a client's
-    question about a group can abort the process (librdkafka 2.16.0, an assertion when the coordinator's answer is late), and
-    those who join one hear a refusal at once.
+    Topics that do not exist are passed over: whoever needs them says how they are made. Groups are not asked about: the question
+    waits for seconds on a new cluster, and those who join one hear a refusal at once.
 
     Args:
         kafka: bootstrap servers.
@@ -89,6 +90,7 @@ class _Question:
         """Return what is not granted, as "write md.trades.v1"."""
         if not rights:
             return []
+        self._reach()
         topics = TopicCollection(sorted({r.name for r in rights}))
         answers = self._answers(
             self._admin.describe_topics(topics, include_authorized_operations=True, request_timeout=self._left_s())
@@ -107,6 +109,24 @@ class _Question:
                     lacking.append(f"{name.lower()} {right.name}")
         return lacking
 
+    def _reach(self) -> None:
+        # An admin question that is asked before there is a connection can abort the process: librdkafka 2.16.0, an assertion on
+        # `eonce->refcnt`, seen twice in thirty starts on a busy machine. Metadata is asked for in another way.
+        while True:
+            try:
+                self._admin.list_topics(timeout=min(CONNECT_S, self._left_s()))
+            except KafkaException as thrown:
+                self._admin.poll(0)
+                self._end_if_refused()
+                if monotonic() >= self._deadline_s:
+                    raise self._unreached(thrown) from thrown
+            else:
+                return
+
+    def _unreached(self, thrown: KafkaException) -> UnreachedError:
+        why = self._last or thrown.args[0]
+        return UnreachedError(f"no Kafka at {self._kafka} that speaks {self._protocol}: {why.str()}")
+
     def _answers(self, futures: Mapping[str, Future[Any]]) -> dict[str, tuple[Any, KafkaError | None]]:
         while not all(future.done() for future in futures.values()):
             self._admin.poll(0.05)  # brings `_heard`
@@ -120,8 +140,7 @@ class _Question:
                 self._admin.poll(0)
                 self._end_if_refused()
                 if error.code() not in (*_FORBIDDEN, *_UNKNOWN):
-                    why = self._last or error
-                    raise UnreachedError(f"no Kafka at {self._kafka} that speaks {self._protocol}: {why.str()}") from thrown
+                    raise self._unreached(thrown) from thrown
                 found[name] = None, error
         return found
 
