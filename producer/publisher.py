@@ -253,6 +253,6 @@ class Publisher:
                 self._counts.turned_s = monotonic()  # whoever waits for Kafka does not hang
                 self.poll(BUFFER_WAIT_S)
             except KafkaException as error:
-                raise FatalError(f"Kafka refused a record: {error}") from error
+                raise FatalError(f"Kafka refused a record for {topic}: {error.args[0].str()}") from error
             else:
                 return

@@ -43,6 +43,7 @@ class Lane:
         lag_us: int,
     ) -> None:
         self.name = name
+        self._group = group
         self.offsets = Offsets(lag_us)
         self._stash: list[Message] = []
         self._paused = False
@@ -141,7 +142,7 @@ class Lane:
             return True
         if error.fatal() or error.code() in _FATAL:
             raise FatalError(
-                f"Kafka, {message.topic()}: {error.str()} (see `candlewick topics apply` and `candlewick topics users`)"
+                f"Kafka, {message.topic() or self._group}: {error.str()} (see `candlewick topics apply`, `topics users`)"
             )
         _log.warning("kafka.complained", lane=self.name, reason=error.str())  # the client recovers by itself
         return False

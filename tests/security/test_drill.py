@@ -127,7 +127,8 @@ def test_missing_right_is_named_at_the_start(secured, venue, without, tmp_path, 
     without(name, kind, resource, operation)
     status, errors, lines, seconds = end_of(started(name, env_of(secured, venue, name), tmp_path))
     print(f"{name}, no right to {words}: {seconds:.1f} s")  # noqa: T201 - what was measured
-    assert (status, len(errors)) == (1, 1), lines
+    assert status == 1, lines
+    assert len(errors) == 1 or (name, kind) == ("processor", ResourceType.GROUP), lines  # Faust tells it again
     assert words in errors[0]
     assert (f"candlewick-{name}" if kind is ResourceType.TOPIC else resource) in errors[0]
 
@@ -163,6 +164,7 @@ def test_right_that_is_taken_away_at_run_time_ends_the_service_with_its_topic(
         status, errors, lines, seconds = end_of(services[name])
     print(f"{name}, {operation.name.lower()} {resource} taken away: {seconds:.1f} s")  # noqa: T201 - what was measured
     assert status == 1, lines[-20:]
-    assert len(errors) == 1, errors
+    # Faust tells the same crash again, once for each of its own services that it ends.
+    assert len(errors) == 1 or name == "processor", errors
     assert resource in errors[0]
     assert "uthoriz" in json.loads(errors[0]).__repr__()
