@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import deploy.local
-from deploy.local.servers import DEFAULT_PORTS, Place, marker, servers
+from deploy.local.servers import DEFAULT_PORTS, Node, Place, kafka, marker, servers
 
 HOME = Path("/somewhere/a home")
 TEMPLATES = Path(deploy.local.__file__).parent
@@ -57,3 +57,26 @@ def test_formatting_is_harmless_to_repeat():
 
 def test_kafka_makes_no_topic_by_itself():
     assert "auto.create.topics.enable=false" in said(ALL["kafka"])
+
+
+CONTROLLERS = {n: 21_000 + n for n in (1, 2, 3)}
+
+
+def node(number):
+    config, data = HOME / "config" / f"kafka-{number}", HOME / "data" / f"kafka-{number}"
+    ports = {"kafka-2": 20_002, "controller-2": CONTROLLERS[2]}
+    return kafka(Place("java", HOME, Path("/jars"), config, data, ports), TEMPLATES, "id", Node(number, CONTROLLERS))
+
+
+def test_a_node_of_three_knows_all_controllers_and_keeps_what_groups_commit_three_times():
+    lines = node(2).files[HOME / "config" / "kafka-2" / "kafka.properties"].splitlines()
+    assert "node.id=2" in lines
+    assert "controller.quorum.voters=1@127.0.0.1:21001,2@127.0.0.1:21002,3@127.0.0.1:21003" in lines
+    assert "listeners=PLAINTEXT://127.0.0.1:20002,CONTROLLER://127.0.0.1:21002" in lines
+    assert {"offsets.topic.replication.factor=3", "min.insync.replicas=2"} <= set(lines)
+    assert node(2).ports == ("kafka-2", "controller-2")
+    assert node(2).kind == "kafka"
+
+
+def test_a_broker_alone_keeps_everything_once():
+    assert {"offsets.topic.replication.factor=1", "min.insync.replicas=1"} <= set(said(ALL["kafka"]).splitlines())

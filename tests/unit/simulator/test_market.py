@@ -1,7 +1,7 @@
 from collections import Counter
 from itertools import pairwise
 
-from deploy.simulator.market import LISTINGS, Market
+from deploy.simulator.market import LISTINGS, Market, paced
 
 
 def prints(seed, looks):
@@ -38,3 +38,9 @@ def test_twins_equal_the_print_before_them():
     twins = [(a, b) for a, b in pairwise(found) if b.twin_of_last]
     assert twins
     assert all((a.symbol, a.p, a.v, a.c) == (b.symbol, b.p, b.v, b.c) for a, b in twins)
+
+
+def test_a_faster_market_has_the_same_symbols_and_more_prints():
+    fast = Market(3, 0.0, paced(LISTINGS, 10))
+    assert list(fast.listings) == [listing.symbol for listing in LISTINGS]
+    assert 7 < len(fast.due(1.5)) / len(Market(3, 0.0).due(1.5)) < 13
