@@ -17,7 +17,7 @@ from tests.support.services import wait_until
 from tests.support.stack import Servers, space_in
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
-PACE = float(os.environ.get("DRILL_PACE", "40"))
+PACE = float(os.environ.get("DRILL_PACE", "20"))
 STEP_S = 2.0
 CALM_S, AWAY_S, BACK_S = 24.0, 34.0, 20.0
 SOON_S = 30.0
