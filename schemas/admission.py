@@ -43,7 +43,7 @@ def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit
     """Return when Kafka has let us in and grants those of `rights` that name a topic.
 
     Topics that do not exist are passed over: whoever needs them says how they are made. Groups are not asked about: the question
-    waits for seconds on a new cluster, and those who join one hear a refusal at once.
+    waits for seconds on a new cluster. librdkafka's clients hear a refusal when they join, aiokafka's do not (deploy/README.md).
 
     Args:
         kafka: bootstrap servers.

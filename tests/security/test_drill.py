@@ -117,7 +117,6 @@ def test_who_is_not_let_in_says_why_in_a_line_and_ends(secured, venue, tmp_path,
         ("producer", ResourceType.TOPIC, topics.GAPS.name(), AclOperation.READ, "read md.gaps.v1"),
         ("processor", ResourceType.TOPIC, topics.TRADES.name(), AclOperation.READ, "read md.trades.v1"),
         ("processor", ResourceType.TOPIC, topics.changelog_name(), AclOperation.WRITE, "write md-processor-state-changelog"),
-        ("processor", ResourceType.GROUP, "md-processor", AclOperation.READ, "uthoriz"),
         ("sink", ResourceType.TOPIC, ONE_M, AclOperation.READ, f"read {ONE_M}"),
         ("sink", ResourceType.TOPIC, topics.DEAD_LETTERS.name(), AclOperation.WRITE, "write md.dead-letters.v1"),
         ("sink", ResourceType.GROUP, "md-sink", AclOperation.READ, "uthoriz"),
@@ -128,7 +127,7 @@ def test_missing_right_is_named_at_the_start(secured, venue, without, tmp_path, 
     status, errors, lines, seconds = end_of(started(name, env_of(secured, venue, name), tmp_path))
     print(f"{name}, no right to {words}: {seconds:.1f} s")  # noqa: T201 - what was measured
     assert status == 1, lines
-    assert len(errors) == 1 or (name, kind) == ("processor", ResourceType.GROUP), lines  # Faust tells it again
+    assert len(errors) == 1, lines
     assert words in errors[0]
     assert (f"candlewick-{name}" if kind is ResourceType.TOPIC else resource) in errors[0]
 
