@@ -61,6 +61,7 @@ def candle_row(candle: Candle, retention: Retention, now_us: int, origin: object
         candle.gap_cause,
         candle.fingerprint,
         candle.updated_at // 1000,
+        candle.source,
     )
     expires_us = retention.expires_us(candle.timeframe, candle.start, candle.series)
     stamp = candle.start + candle.version

@@ -12,7 +12,7 @@ from sink.retention import VERSIONS
 
 CANDLE_COLUMNS = (
     "series start open high low close volume buy_volume vwap trade_count update_count late_count first_event_us last_event_us "
-    "version state reason provenance coverage gap_cause fingerprint updated_at"
+    "version state reason provenance coverage gap_cause fingerprint updated_at source"
 )
 COLUMNS: dict[str, str] = {
     VERSIONS: f"timeframe published_us {CANDLE_COLUMNS}",

@@ -28,6 +28,7 @@ CANDLE_COLUMNS = (
     "provenance",
     "coverage",
     "gap_cause",
+    "source",
 )
 GAP_COLUMNS = ("gap_id", "from_us", "to_us", "cause", "detail", "state", "missing", "version", "fillable", "why_not")
 FEED_COLUMNS = ("source", "state", "reason", "since", "updated_at")

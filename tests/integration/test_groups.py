@@ -6,6 +6,7 @@ import time
 import pytest
 from confluent_kafka import murmur2
 
+from deploy.cassandra.connect import connected
 from producer.cluster import survey
 from producer.history.counts import HistoryCounts
 from producer.history.writer import HistoryWriter
@@ -140,6 +141,9 @@ def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(
     report = wait_until(clean, 60, "a clean audit")
     # Six minutes of the group and of b, four of a; each 5m window that began with minute 0.
     assert report["counts"]["candles compared in kafka"] == report["counts"]["candles compared in cassandra"] >= 6 + 6 + 4 + 3
+    with connected(space.cassandra) as session:
+        rows = session.execute(f"SELECT source FROM {space.keyspace}.candles_1m WHERE series = 'group:market'")
+        assert [row.source for row in rows] == [found[m]["source"] for m in sorted(found, reverse=True)]
 
 
 def test_history_goes_where_its_group_is(space):
