@@ -30,6 +30,15 @@ JARS = (
     "com.github.luben:zstd-jni:1.5.7-17",
 )
 """What Maven makes of the two coordinates that CONTRACT.md names, less compressions that these topics do not have."""
+SPARK = "4.0.1"
+SPARK_JARS = (
+    "org.apache.spark:spark-sql-kafka-0-10_2.13:4.0.0",
+    "org.apache.spark:spark-avro_2.13:4.0.0",
+    "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0",
+    "org.apache.kafka:kafka-clients:3.9.1",
+    "org.apache.commons:commons-pool2:2.12.0",
+)
+"""What Spark makes of the two packages that CONTRACT.md names."""
 QUESTDB = "org.questdb:questdb:9.2.0"
 
 
@@ -57,6 +66,23 @@ def python() -> str:
                 raise AbsentError(f"the examples' packages could not be installed: {made.stderr.strip().splitlines()[-1:]}")
             done.write_text(wanted, encoding="utf-8")
     return str(interpreter)
+
+
+def spark() -> list[str]:
+    """Return a command that runs a Python file in Spark, on this machine alone; Spark is installed once, beside the servers.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be had; who asks for it wants to know.
+    """
+    folder = targets.artifacts_folder().parent / "spark"
+    submit = folder / "bin" / "spark-submit"
+    if not submit.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([folder / "bin" / "pip", "install", "--quiet", f"pyspark=={SPARK}"], check=True, timeout=800)
+    # Its scripts look for Spark by the first Python on the path.
+    path = ["env", f"PATH={submit.parent}{os.pathsep}{os.environ['PATH']}"]
+    options = ["--conf", "spark.ui.enabled=false", "--driver-memory", "700m"]
+    return [*path, str(submit), "--master", "local[2]", "--jars", ",".join(map(_jar, SPARK_JARS)), *options]
 
 
 def java() -> list[str]:
