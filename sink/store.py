@@ -95,7 +95,9 @@ class Store:
         Raises:
             cassandra.DriverException, cassandra.cluster.NoHostAvailable: for the caller to judge; nothing is left open.
         """
-        logging.getLogger("cassandra").setLevel(logging.ERROR)
+        # Why we are not let in is for the exception to say, once; what goes wrong with a node later is for the driver.
+        logger = logging.getLogger("cassandra")
+        logger.setLevel(logging.CRITICAL)
         hosts = [part.rpartition(":") for part in address.split(",")]
         profile = ExecutionProfile(
             load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
@@ -113,10 +115,12 @@ class Store:
             **access.driver_options(),
         )
         try:
-            return cls(cluster, cluster.connect(), keyspace)
+            store = cls(cluster, cluster.connect(), keyspace)
         except BaseException:
             cluster.shutdown()
             raise
+        logger.setLevel(logging.ERROR)
+        return store
 
     def prepare(self, retention_s: Mapping[str, int], timeframes: Sequence[str]) -> None:
         """Prepare every insert, which checks the tables and their columns, and compare each table's TTL with the settings.
