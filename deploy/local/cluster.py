@@ -5,7 +5,6 @@ For trials: every node is broker and controller, topics can have three copies. O
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from threading import Event
 from typing import Any
 
 from deploy.local import artifacts, ports, processes, servers
+from deploy.local.identity import new_cluster_id
 from deploy.local.pins import KAFKA
 from deploy.local.processes import Process
 from deploy.local.servers import Node, Server
@@ -27,7 +27,7 @@ class Cluster:
     def __init__(self, home: Path, jars: Path, size: int = 3) -> None:
         self._home = home
         self._jars = artifacts.folder_of(jars, KAFKA)
-        self._id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        self._id = new_cluster_id()
         self._numbers = range(1, size + 1)
         self._ports: Mapping[str, int] = {}
 

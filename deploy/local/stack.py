@@ -6,10 +6,8 @@ three servers are ready, ``stack.json`` with their addresses.
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from deploy.local import artifacts, ports, processes, servers
+from deploy.local.identity import new_cluster_id
 from deploy.local.pins import CASSANDRA, KAFKA, REGISTRY
 from deploy.local.processes import Process
 from deploy.local.start import PortTakenError, Report, bring_up, logs_of, pids_of
@@ -144,7 +143,7 @@ class Stack:
     def _cluster_id(self) -> str:
         file = self.home / "cluster-id"
         if not file.exists():
-            processes.replace(file, base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))
+            processes.replace(file, new_cluster_id())
         return file.read_text(encoding="utf-8")
 
     def _bring_all_up(self, chosen: Mapping[str, int], alive: Mapping[str, Process], report: Report) -> None:

@@ -234,8 +234,9 @@ class Partition:
         return series if epoch == series.run else None
 
     def _end_run(self, series: Series, now: int) -> None:
-        # Killed half-way: what it had is told, and nothing made up about what it lacks.
-        series.close()
+        # Killed half-way: what it had is told, and nothing made up about what it lacks. Its records say how far it came, as much
+        # as its statuses: whether they were read ahead of those must make no difference.
+        series.stop(series.mark - self.config.lateness_us)
         self._settle(series, now)
         self._end(series)
 

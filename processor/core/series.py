@@ -261,17 +261,17 @@ class Series:
 
     def finish(self, moment: int) -> None:
         """End the series (a finished replay): every window closes, nothing is accounted for after `moment`'s window."""
-        self.advance(-(-moment // BASE_US) * BASE_US)
-        self.close()
-        if self.first is not None:
-            self.gaps_from(max(self.first, self.book.straddled_by(floor_base(self.watermark))))
+        self.stop(-(-moment // BASE_US) * BASE_US)
 
-    def close(self) -> None:
-        """End the series where it is: every window closes, and nothing more is said of what it lacks."""
+    def stop(self, watermark: int) -> None:
+        """End the series where it is, or at `watermark` if that is later: every window closes, and all is said up to there."""
+        self.advance(watermark)
         for i, frame in enumerate(self.frames):
             for start in list(frame.open):
                 self._close(i, start)
         self.ended = self.dirty = True
+        if self.first is not None:
+            self.gaps_from(max(self.first, self.book.straddled_by(floor_base(self.watermark))))
 
     def gaps_from(self, moment: int) -> None:
         """Take in that the gaps from `moment` on are to be looked at when changes are told."""

@@ -90,7 +90,9 @@ def followed(reader: PairReader) -> dict[int, Candle]:
     mine, other = ({s: c for (t, s), c in reader.of(name).items() if t == "1m"} for name in (A, B))
     lost = sorted((g.from_time, _end_of(g)) for g in reader.gaps.values() if g.series == A and g.cause not in SILENCE)
     losses = [(a, b) for a, b in lost if b > a]
-    sight = min([g.from_time for g in reader.gaps.values() if g.series == A] + list(mine), default=1 << 62)
+    # A vendor's candles alone may come of a time in which it was not served.
+    own = [s for s, c in mine.items() if c.provenance != "vendor"]
+    sight = min([g.from_time for g in reader.gaps.values() if g.series == A] + own, default=1 << 62)
     shown: dict[int, Candle] = {}
     for start in sorted(mine.keys() | other.keys()):
         a, b = mine.get(start), other.get(start)

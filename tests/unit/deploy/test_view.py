@@ -20,7 +20,7 @@ def moment(us):
 
 
 def a_candle(start_us, close=2.0):
-    return (moment(start_us), 1.0, 3.0, 0.5, close, 10.0, 4, 1, 2, start_us + 7, 6, "final", "none", "trades", 1.0, "none")
+    return (moment(start_us), 1.0, 3.0, 0.5, close, 10.0, 4, 1, 2, start_us + 7, 6, "final", "none", "trades", 1.0, "none", "sim")
 
 
 def a_gap(start, end, state="closed", cause="feed_down", missing=-1):

@@ -195,3 +195,19 @@ def test_law_8_a_run_told_to_its_end_does_not_begin_again_when_its_last_flush_wa
     statuses()
     assert core.gaps == []
     assert {s: c.trade_count for s, c in core.latest().items()} == {"00:00": 2}
+
+
+def test_law_2_a_killed_runs_gaps_are_the_same_whether_its_records_were_read_ahead_of_its_statuses():
+    found = []
+    for ahead in (True, False):
+        core = Driven()
+        run = run_of(core, 1, core.trade("00:10", 5), core.trade("02:10", 6))
+        if ahead:
+            core.trades(*run)
+            told(core, "00:00", 1)
+        else:
+            told(core, "00:00", 1)
+            core.trades(*run)
+        told(core, "10:00", 2, trades=2)
+        found.append((core.gap("no_trades", "01:00").to_time, {s: c.trade_count for s, c in core.latest().items()}))
+    assert found[0] == found[1] == (at("02:00"), {"00:00": 1, "02:00": 1})
