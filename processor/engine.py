@@ -49,6 +49,8 @@ class Made(NamedTuple):
 class Outgoing:
     """What one flush publishes; live candles last. It must be acknowledged before state taken after it is sent."""
 
+    journal: list[Send] = field(default_factory=list)
+    """To be acknowledged before any of `outputs` is sent: which gaps are told in it for the first time."""
     outputs: list[Send] = field(default_factory=list)
     live: int = 0
     """How many of `outputs` are live candles."""
@@ -283,7 +285,7 @@ class Engine:
             if partition.held.is_due:
                 partition.release(now)
                 self._publish(partition, partition.take_out())
-        outgoing = Outgoing(self._ready, 0, self._made)
+        outgoing = Outgoing(self._journal(), self._ready, 0, self._made)
         self._ready, self._made = [], []
         for partition in self.partitions.values() if live else ():
             candles = partition.take_live(live, now)
@@ -294,6 +296,10 @@ class Engine:
                 outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
                 outgoing.records.append(Made(c, partition.number, (value,)))
         return outgoing
+
+    def _journal(self) -> list[Send]:
+        of = self.partitions.items()
+        return [Send(self._changelog, number, key, value) for number, p in of for key, value in p.take_journal()]
 
     def state(self, numbers: Collection[int]) -> State:
         """Take the state of these partitions, as of what `outgoing` has taken."""

@@ -188,6 +188,8 @@ class Flusher:
             self._beside.start("live", self._send(*_live(made)))
         outputs, records = _lasting(made)
         state = self._state(state_of) if state_of else None
+        if made.journal:
+            await self._publisher.send(made.journal, self._ownership)
         if outputs:
             await self._send(outputs, records)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)

@@ -151,6 +151,18 @@ class GapBook:
     def __init__(self) -> None:
         self.told: list[Published] = []
         """In order of start; disjoint, but that silence may be told after an outage that lasts."""
+        self.new: list[Published] = []
+        """Those whose identity was first told since the journal was last written (`journal`)."""
+        self.journaled: list[Published] = []
+        """Those that are in the journal and, by the next state, in it."""
+
+    def recall(self, told: Sequence[Published]) -> int | None:
+        """Take in again what was told and forgotten; return where the first that was indeed forgotten begins."""
+        known = {(g.start, g.cause) for g in self.told}
+        forgotten = [g for g in told if (g.start, g.cause) not in known]
+        self.told = sorted([*self.told, *forgotten], key=lambda g: g.start)
+        self.journaled += told
+        return min((g.start for g in forgotten), default=None)
 
     def straddled_by(self, moment: int) -> int:
         """Return `moment`, or the start of the told gap that reaches it: from there on everything may change."""
@@ -178,6 +190,8 @@ class GapBook:
             told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not, piece.derived)
             if old != told:
                 changes.append(piece)
+            if old is None:
+                self.new.append(told)
             now.append(told)
         gone = [Piece(g.start, g.start, g.cause, g.missing, "", g.state, g.why_not, g.derived) for g in before.values()]
         changes[:0] = [p if p.state != "open" else p._replace(state="closed") for p in gone]

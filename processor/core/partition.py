@@ -12,6 +12,7 @@ from processor.core.columns import Columns, too_late
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.groups import Groups
+from processor.core.journal import Remembered, dump_journal
 from processor.core.numbers import Range, ranges_of
 from processor.core.ohlcv import Partial, Window
 from processor.core.series import Fit, Series
@@ -90,6 +91,10 @@ class Partition:
         self.ended: list[Series] = []
         """Series that ended since the last snapshot: it still writes them, the one after deletes them."""
         self.gone: list[Series] = []
+        self.remembered: dict[tuple[str, int], Remembered] = {}
+        """What was told before a crash and is in no state, by series and run, until a series knows as much again."""
+        self.journal: list[tuple[bytes, bytes | None]] = []
+        """What must be in the changelog before the gaps are sent that `out` holds."""
         self.live_series: set[str] = set()
         """Series that may have live candles to tell."""
         self._sub = [i for i, t in enumerate(config.timeframes) if t.us <= BASE_US]
@@ -417,7 +422,15 @@ class Partition:
         self.out.gaps.append(series.rejoined(left, feed.clock, now))
 
     def _settle(self, series: Series, now: int) -> None:
+        remembered = self.remembered.get((series.name, series.run)) if self.remembered else None
+        if remembered is not None and remembered.is_known_to(series) and not self.held.is_due:
+            series.recall(self.remembered.pop((series.name, series.run)).told)
         publishing.settle(series, now)
+        if series.book.new:
+            self.journal += dump_journal(series)
+        if series.ended and (left := self.remembered.pop((series.name, series.run), None)) is not None:
+            # Ended knowing less than before the crash (a newer run's feed was restored): what it said then stays said.
+            series.book.journaled += left.told
         # Only after settling: one step may both close a window and leave it behind.
         # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
         clock = series.feed.clock if series.feed.epoch else series.mark
@@ -451,6 +464,11 @@ class Partition:
                 done.append(name)
         self.live_series.difference_update(done)
         return live
+
+    def take_journal(self) -> list[tuple[bytes, bytes | None]]:
+        """Return the journal and start a new one."""
+        journal, self.journal = self.journal, []
+        return journal
 
     def take_out(self) -> Outbox:
         """Return what is to be published and start a new outbox."""

@@ -12,6 +12,7 @@ from processor.core.feed import Feed
 from processor.core.frame import Frame
 from processor.core.gaps import Published
 from processor.core.group_state import load_groups
+from processor.core.journal import load_journal
 from processor.core.numbers import Range
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
@@ -72,10 +73,20 @@ def load(config: CoreConfig, number: int, state: dict[bytes, bytes]) -> Partitio
             series.history_restored()
         if partition.series.get(series.name) is not series:
             partition.ended.append(series)  # of a run before: all is told of it, only its state was not deleted yet
+    _load_journal(partition, series_of, state)
     load_groups(partition.groups, number, state)
     partition.groups.restored(partition)
     partition.resume()
     return partition
+
+
+def _load_journal(partition: Partition, series_of: dict[tuple[str, int], Series], state: dict[bytes, bytes]) -> None:
+    for place, remembered in load_journal(partition.number, state).items():
+        series = series_of.get(place)
+        if series is not None and series.ended:
+            series.book.journaled += remembered.told  # to be deleted with the next state: all is told of it
+        else:
+            partition.remembered[place] = remembered
 
 
 def _load_feed(partition: Partition, source: str, data: bytes) -> None:

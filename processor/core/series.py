@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.frame import Frame
-from processor.core.gaps import GapBook, Piece, floor_base
+from processor.core.gaps import GapBook, Piece, Published, floor_base
 from processor.core.history import Bounds, History, segments
 from processor.core.numbers import Numbers
 from processor.core.ohlcv import Partial, Window
@@ -273,6 +273,13 @@ class Series:
         if self.first is not None:
             self.gaps_from(max(self.first, self.book.straddled_by(floor_base(self.watermark))))
 
+    def recall(self, told: Sequence[Published]) -> None:
+        """Take in gaps that were told before a crash and are in no state: what is wanted no more of them will be taken back."""
+        first = self.book.recall(told)
+        self.dirty = True
+        if first is not None:
+            self.gaps_from(first)
+
     def gaps_from(self, moment: int) -> None:
         """Take in that the gaps from `moment` on are to be looked at when changes are told."""
         if self.gaps_due is None or moment < self.gaps_due:
@@ -287,6 +294,7 @@ class Series:
         """Take over the pieces of state that an ended series of the same name and run has written: they are to be replaced."""
         self.chunks_due |= before.chunks_written
         self.chunks_written |= before.chunks_written
+        self.book.journaled += before.book.journaled
         days = before.history.vendor.written
         self.history.vendor.due |= days
         self.history.vendor.written |= days

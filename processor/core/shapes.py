@@ -39,6 +39,18 @@ _NULLABLE = ["null", "long"]
 _GAP = _record(
     "Told", start="long", cause="string", end=_NULLABLE, missing=_NULLABLE, state="string", why_not="string", derived="boolean"
 )
+TOLD = fastavro.parse_schema(
+    _record(
+        "ToldSince",
+        partition="int",
+        series="string",
+        run="long",
+        taken="long",
+        status="long",
+        watermark="long",
+        **{field["name"]: field["type"] for field in _GAP["fields"]},
+    )
+)
 _LOSS = _record("Loss", start="long", end="long", cause="string", known_to="long", missing=_NULLABLE, detail="string")
 _RESULT = _record(
     "Answer",

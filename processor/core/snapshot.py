@@ -10,7 +10,8 @@ within a flush matters:
    Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. What was forgotten
    since the last flush is still in them: an older hot part may lie beside a chunk, and then it needs those windows.
 3. ``s|<series>|<run>``: the hot part of a series: open windows, first sight, gaps as told. Small, written when it changed.
-4. ``f|<source>`` of a finished replay: after its series, for from then on its records are not read again.
+4. ``t|...``: see `journal`; written before gaps are sent, deleted here, after the hot part that holds them.
+5. ``f|<source>`` of a finished replay: after its series, for from then on its records are not read again.
 
 ``run`` is the epoch of a replay's run, 0 for what is live: a newer run's state never lies over that of a run before it.
 
@@ -23,6 +24,7 @@ from typing import Any
 
 from processor.core.frame import chunk_of
 from processor.core.group_state import dump_groups
+from processor.core.journal import journal_key
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.series import Series
@@ -133,6 +135,8 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         ],
     }
     written.append((_hot_key(series), write(HOT, hot)))
+    deleted += [(journal_key(series, gap), None) for gap in series.book.journaled]
+    series.book.journaled = []
     series.dirty = False
     return written + deleted
 

@@ -204,13 +204,17 @@ class Driven:
 
     def snapshot(self) -> None:
         """Write what changed to the (compacted) state."""
-        for key, value in dump(self.partition):
+        self._keep(dump(self.partition))
+
+    def _keep(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        for key, value in records:
             if value is None:
                 self.state.pop(key, None)
             else:
                 self.state[key] = value
 
     def _collect(self) -> None:
+        self._keep(self.partition.take_journal())
         out = self.partition.take_out()
         self.candles += out.all_candles()
         self.gaps += out.gaps

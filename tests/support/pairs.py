@@ -66,6 +66,7 @@ class PairReader(Reader):
         self.told: list[Candle] = []
 
     def _collect(self) -> None:
+        self._write(self.partition.take_journal(), None)
         out = self.partition.take_out()
         for candle in out.all_candles():
             self.told.append(candle)

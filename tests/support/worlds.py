@@ -187,11 +187,7 @@ class Reader:
             # A flush that was cut after `number` of its records, outputs out, offsets not committed.
             self._collect()
             state = dump(self.partition)
-            if not any(key.startswith(b"s|") for key in (*self.state, *(k for k, _ in state[:number]))):
-                # A known limit (ARCHITECTURE, decisions): before a series' first state is written, nobody knows what it has said.
-                self._write(state, None)
-            else:
-                self._write(state, number)
+            self._write(state, number)
             self.partition = load(self.config, 0, self.state)
             self.trades, self.statuses, self.history = self.committed
             self.partition.positions.update(trades=self.trades, history=self.history)
@@ -205,6 +201,7 @@ class Reader:
                 self.state[key] = value
 
     def _collect(self) -> None:
+        self._write(self.partition.take_journal(), None)
         out = self.partition.take_out()
         for candle in out.all_candles():
             place = (candle.timeframe, candle.start)

@@ -48,7 +48,7 @@ class Scene:
     def outgoing(self, live, now):
         final, self._final = self._final, []
         lives, self._live = (self._live, []) if live else ([], self._live)
-        return Outgoing(final + lives, len(lives), [Made(a_candle(0, 1), 0, (b"",))] * len(final + lives))
+        return Outgoing([], final + lives, len(lives), [Made(a_candle(0, 1), 0, (b"",))] * len(final + lives))
 
     def release(self):
         self.events.append("released")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from processor.core.restoring import load
 from processor.core.snapshot import dump
 from schemas.records import Gap, Loss, Trade
 from tests.support.core import Driven, at
@@ -211,3 +212,22 @@ def test_law_2_a_killed_runs_gaps_are_the_same_whether_its_records_were_read_ahe
         told(core, "10:00", 2, trades=2)
         found.append((core.gap("no_trades", "01:00").to_time, {s: c.trade_count for s, c in core.latest().items()}))
     assert found[0] == found[1] == (at("02:00"), {"00:00": 1, "02:00": 1})
+
+
+def test_law_2_8_a_gap_told_just_before_a_crash_is_taken_back_when_the_topics_are_read_in_another_order():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10")
+    core.status("02:02")
+    late = core.trade("01:10", received="02:10")
+    assert core.gap("no_trades", "01:00").to_time is None
+    core.partition = load(core.config, 0, core.state)  # killed before any state: only the journal is there
+    core.partition.caught_up = True
+    core.trades(core.trade("00:10"), late, core.trade("02:20"))  # read ahead of the statuses this time
+    core.status("00:00", trades_offset=0)
+    core.status("02:02", trades_offset=1)
+    core.status("03:02", trades_offset=3)
+    gap = core.gap("no_trades", "01:00")
+    assert gap.from_time == gap.to_time
+    core.snapshot()
+    assert not [key for key in core.state if key.startswith(b"t|")]
