@@ -1,8 +1,9 @@
 """SHELL (Kafka). What the engine made, to Kafka: outputs as soon as they are due, state and offsets behind them.
 
-Outputs are acknowledged first, then state, then the offsets of exactly that state are committed; a crash between any two repeats
-work and loses nothing. Final candles and gaps wait for nothing: live candles, and state with its offsets, go beside them, one
-round of each at a time. Nothing is written without a lease (`processor.ownership`), which each commit renews.
+The identities of new gaps are acknowledged first (`core.journal`), then outputs, then state, then the offsets of exactly that
+state are committed; a crash between any two repeats work and loses nothing. Final candles and gaps wait for nothing else: live
+candles, and state with its offsets, go beside them, one round of each at a time. Nothing is written without a lease
+(`processor.ownership`), which each commit renews.
 """
 
 from __future__ import annotations

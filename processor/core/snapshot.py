@@ -1,6 +1,6 @@
 """PURE. The state of a partition as keyed binary records, for a compacted changelog.
 
-Five kinds of keys. A flush may be cut anywhere, so any prefix of it, on top of older records, restores to a right state: every
+A flush may be cut anywhere, so any prefix of it, on top of older records, restores to a right state: every
 window says by its offset which records it holds, and statuses read again teach a series what its feed knows already. The order
 within a flush matters:
 
