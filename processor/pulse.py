@@ -64,7 +64,11 @@ class Pulse:
         self._judge(now)
         found = {i for i, last in enumerate(self._last) if now - last >= self._periods[i] * self.stretch}
         for i in found:
-            self._last[i] = now
+            # From when it was due, else each period would be longer than set by how late we were asked; what was missed is not
+            # made up for.
+            period = self._periods[i] * self.stretch
+            due = self._last[i] + period
+            self._last[i] = due if now - due < period else now
         return found
 
     def due_in(self, now: float) -> float:

@@ -24,6 +24,13 @@ def test_within_the_budget_the_base_comes_every_period_and_parents_less_often():
     assert pulse.stretch == 1.0
 
 
+def test_being_asked_late_makes_no_period_longer_and_what_was_missed_is_not_made_up_for():
+    pulse = Pulse(parse_list("1m"), 0.25, 1000)
+    asked = [10.0, 10.26, 10.51, 11.3, 11.4, 11.56]
+    assert [bool(pulse.due(now)) for now in asked] == [True, True, True, True, False, True]
+    assert pulse.due_in(11.56) == pytest.approx(0.24)
+
+
 def test_above_the_budget_the_period_stretches_until_the_rate_fits():
     pulse = Pulse(parse_list("1m"), 0.25, 1000)
     run(pulse, 30, per_tick=2000)
