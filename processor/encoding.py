@@ -5,18 +5,18 @@ Each field becomes a matrix of bytes with one row a record; all of them side by 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import fastavro
 import numpy as np
 import numpy.typing as npt
 
-from schemas.avro import schema_of, without_logical_types
+from schemas.avro import schema_of
+from schemas.primitives import long_bytes
 from schemas.records import Record
 from schemas.wire import header
+from schemas.writers import value_writer
 
 Bytes = npt.NDArray[np.uint8]
 Column = npt.NDArray[Any] | Sequence[str]
@@ -29,8 +29,8 @@ class ColumnsEncoder:
 
     def __init__(self, record: type[Record], schema_id: int) -> None:
         self._header = header(schema_id)
-        schema: Any = fastavro.parse_schema(without_logical_types(schema_of(record)))
-        self._types: dict[str, Any] = {field["name"]: field["type"] for field in schema["fields"]}
+        self._types: dict[str, Any] = {field["name"]: field["type"] for field in schema_of(record)["fields"]}
+        self._one = {name: value_writer(kind) for name, kind in self._types.items()}
 
     def __call__(self, shared: Mapping[str, Any], columns: Mapping[str, Column]) -> list[bytes]:
         """Return framing plus body of each record, as `schemas.codec.Encoder` writes it.
@@ -48,7 +48,7 @@ class ColumnsEncoder:
         fixed = bytearray(self._header)
         for name, kind in self._types.items():
             if name not in columns:
-                fixed += _one(kind, shared[name])
+                fixed += self._one[name](shared[name])
                 continue
             if fixed:
                 parts.append((np.frombuffer(bytes(fixed), np.uint8)[None, :], None))
@@ -59,12 +59,6 @@ class ColumnsEncoder:
         return _joined(parts, len(next(iter(columns.values()))))
 
 
-def _one(kind: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, kind, value)
-    return out.getvalue()
-
-
 def _many(kind: Any, column: Column) -> tuple[Bytes, npt.NDArray[np.intp] | None]:
     name = kind["type"] if isinstance(kind, dict) else kind
     if name in ("long", "int"):
@@ -72,7 +66,7 @@ def _many(kind: Any, column: Column) -> tuple[Bytes, npt.NDArray[np.intp] | None
     if name == "double":
         return np.ascontiguousarray(column, "<f8").view(np.uint8).reshape(-1, 8), None
     if name == "enum":
-        codes = {word: _one("long", code)[0] for code, word in enumerate(kind["symbols"])}
+        codes = {word: long_bytes(code)[0] for code, word in enumerate(kind["symbols"])}
         return np.array([codes[word] for word in column], np.uint8)[:, None], None
     raise TypeError(f"no columns of {kind}")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, murmur2
 
-from producer.bodies import Bodies
 from producer.errors import FatalError, RemoteError
 from producer.inflight import Lane, Progress, progress_of
 from producer.telemetry import Counts
@@ -68,7 +67,7 @@ class Publisher:
         self._counts = counts
         self._groups = groups
         self.partitions = partitions
-        self._bodies = Bodies(schema_ids[Trade], schema_ids[Quote])
+        self._encode = {kind: Encoder(kind, schema_ids[kind]) for kind in (Trade, Quote)}
         self._encode_status = Encoder(FeedStatus, schema_ids[FeedStatus])
         self._topics: dict[type[Trade] | type[Quote], str] = {Trade: TRADES.name(prefix), Quote: QUOTES.name(prefix)}
         self._status_topic = FEED_STATUS.name(prefix)
@@ -119,7 +118,7 @@ class Publisher:
         kind = type(record)
         route = self._routes.get((kind, record.symbol)) or self._route(kind, record.symbol)
         key, partition, lane, delivered = route
-        value = self._bodies.trade(record) if isinstance(record, Trade) else self._bodies.quote(record)
+        value = self._encode[kind](record)
         if stored is not None:
             delivered = self._and_then(delivered, stored)
         self._produce(self._topics[kind], value, key, partition, delivered)

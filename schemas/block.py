@@ -16,26 +16,17 @@ import fastavro
 import polars as pl
 
 from schemas.avro import Schema, without_extras, without_logical_types
+from schemas.primitives import long_bytes
 from schemas.records import Record
 from schemas.wire import WireError
 
 _SYNC = b"candlewick-block"
 
 
-def _varint(n: int) -> bytes:
-    n = (n << 1) ^ (n >> 63)
-    out = bytearray()
-    while n > 127:
-        out.append((n & 127) | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
 def _container_header(schema: Schema) -> bytes:
     meta = {b"avro.schema": json.dumps(without_extras(schema)).encode(), b"avro.codec": b"null"}
-    body = b"".join(_varint(len(k)) + k + _varint(len(v)) + v for k, v in meta.items())
-    return b"Obj\x01" + _varint(len(meta)) + body + b"\0" + _SYNC
+    body = b"".join(long_bytes(len(k)) + k + long_bytes(len(v)) + v for k, v in meta.items())
+    return b"Obj\x01" + long_bytes(len(meta)) + body + b"\0" + _SYNC
 
 
 class BlockDecoder:
@@ -70,7 +61,7 @@ class BlockDecoder:
 
     def _read(self, bodies: Sequence[bytes]) -> pl.DataFrame:
         block = b"".join(bodies)
-        container = self._head + _varint(len(bodies)) + _varint(len(block)) + block + _SYNC
+        container = self._head + long_bytes(len(bodies)) + long_bytes(len(block)) + block + _SYNC
         try:
             return pl.read_avro(io.BytesIO(container))
         except (Exception, pl.exceptions.PanicException) as error:  # the panic is a BaseException

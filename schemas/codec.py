@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 import fastavro
 
 from schemas.avro import Schema, schema_of, without_logical_types
-from schemas.records import FeedStatus, Loss, Record, Served
+from schemas.records import Candle, FeedStatus, Gap, HistoryCandle, Loss, Quote, Record, Served, Trade
 from schemas.wire import HEADER_BYTES, WireError, header, schema_id_of
+from schemas.writers import Run, record_writer
 
 R = TypeVar("R", bound=Record)
 SchemaById = Callable[[int], Schema]
@@ -27,13 +28,21 @@ def as_dict(record: Any) -> dict[str, Any]:
     return values
 
 
+REPEATED: dict[type[Record], tuple[Run, ...]] = {
+    Trade: (("source", "symbol"), ("epoch",)),
+    Quote: (("source", "symbol"), ("epoch",)),
+    HistoryCandle: (("source", "symbol", "price"), ("receive_time", "epoch")),
+    Candle: (("series", "source", "symbol", "price", "timeframe"), ("start", "end"), ("updated_at", "input_partition")),
+    Gap: (("series", "source", "symbol", "price"),),
+}
+"""Fields next to each other whose values many records share: an instrument, a run, what was received or made together."""
+
+
 class Encoder:
     """Writes records of one type with one registered schema id."""
 
     def __init__(self, record: type[Record], schema_id: int) -> None:
-        self._schema = fastavro.parse_schema(without_logical_types(schema_of(record)))
-        self._header = header(schema_id)
-        self._nested = record is FeedStatus
+        self._write = record_writer(schema_of(record), header(schema_id), REPEATED.get(record, ()))
 
     def __call__(self, record: Record) -> bytes:
         """Return framing plus body.
@@ -41,10 +50,7 @@ class Encoder:
         Raises:
             ValueError, TypeError: a field does not fit its schema (our own mistake, not a peer's).
         """
-        out = io.BytesIO()
-        out.write(self._header)
-        fastavro.schemaless_writer(out, self._schema, as_dict(record) if self._nested else vars(record))
-        return out.getvalue()
+        return self._write(record)
 
 
 class Decoder(Generic[R]):

@@ -7,10 +7,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from producer.bodies import HistoryBodies
 from producer.errors import FatalError
 from producer.history.counts import HistoryCounts
 from producer.inflight import Lane
+from schemas.codec import Encoder
 from schemas.records import HistoryCandle, instrument_of
 from schemas.topics import HISTORY
 
@@ -42,7 +42,7 @@ class HistoryWriter:
         self._lanes = lanes
         self._partition_of = partition_of
         self._counts = counts
-        self._body = HistoryBodies(schema_id)
+        self._encode = Encoder(HistoryCandle, schema_id)
         self._failure: str | None = None
         self._routes: dict[str, tuple[bytes, int, Lane, Callable[[KafkaError | None, Message], None]]] = {}
         self._producer = Producer(
@@ -68,7 +68,7 @@ class HistoryWriter:
             FatalError: a delivery failed.
         """
         key, partition, lane, delivered = self._routes.get(record.symbol) or self._route(record.symbol)
-        value = self._body(record)
+        value = self._encode(record)
         while True:
             try:
                 self._producer.produce(self._topic, value, key, partition, delivered)

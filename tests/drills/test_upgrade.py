@@ -47,11 +47,6 @@ def newer(tmp_path):
         end = text.find("\n\n\n", begin)
         end = len(text.rstrip()) if end < 0 else end
         source.write_text(f'{text[:end]}\n    {field}: str = ""{text[end:]}')
-    # The producer writes trades field by field: a release that adds one writes it there.
-    bodies = root / "producer" / "bodies.py"
-    replay = "_BOOLEANS[t.replay],"
-    assert replay in bodies.read_text()
-    bodies.write_text(bodies.read_text().replace(replay, f'{replay} text_bytes("new"),'))
     return root
 
 

@@ -7,13 +7,12 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.bodies import Bodies
 from producer.errors import RemoteError
 from producer.sources.finnhub import Finnhub
 from producer.sources.protocol import Refused, Repeated
 from producer.sources.recording import Recording
 from schemas.codec import Encoder
-from schemas.records import Quote, Trade
+from schemas.records import Trade
 
 NOW = 1_672_348_887_500_000
 T = NOW // 1000
@@ -89,50 +88,3 @@ def test_frame_sent_often_is_published_once_with_its_twins(frame, times):
     first, *others = [source.receive(text, NOW + i) for i in range(times)]
     assert all(isinstance(e, Trade) for e in first)
     assert all(isinstance(e, Repeated) for events in others for e in events)
-
-
-longs = st.integers(-(2**63), 2**63 - 1)
-words = st.text(st.characters(codec="utf-8"), max_size=8)
-prices = st.floats(allow_nan=False)
-
-
-@given(
-    st.builds(
-        Trade,
-        words,
-        words,
-        longs,
-        longs,
-        prices,
-        prices,
-        st.sampled_from(["trade", "update"]),
-        st.sampled_from(["unknown", "buy", "sell"]),
-        st.none() | words,
-        st.none() | longs,
-        longs,
-        longs,
-        words,
-        st.booleans(),
-        st.booleans(),
-    ),
-    st.builds(
-        Quote,
-        words,
-        words,
-        longs,
-        longs,
-        prices,
-        prices,
-        prices,
-        prices,
-        st.none() | longs,
-        longs,
-        longs,
-        st.booleans(),
-        st.booleans(),
-    ),
-)
-def test_bodies_written_by_hand_are_the_codecs(trade, quote):
-    bodies = Bodies(7, 70_000)
-    assert bodies.trade(trade) == Encoder(Trade, 7)(trade)
-    assert bodies.quote(quote) == Encoder(Quote, 70_000)(quote)
