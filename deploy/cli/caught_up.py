@@ -53,6 +53,7 @@ def wait_until_caught_up(
     """
     deadline = time.monotonic() + timeout_s
     admin = AdminClient({"bootstrap.servers": targets.kafka})
+    admin.list_topics(timeout=CALL_S)  # connects first: see `topics.delete`
     processor = group_name(PROCESSOR_GROUP, prefix)
     _wait(f"the processor ({processor})", written, lambda: _committed(admin, processor, written), deadline)
 

@@ -96,6 +96,7 @@ def apply(kafka: str, wanted: Sequence[NewTopic], options: Mapping[str, Any] | N
 def delete(kafka: str, names: Sequence[str]) -> None:
     """Delete topics; those that are not there are ignored."""
     admin = AdminClient({"bootstrap.servers": kafka, "log_level": 2})
+    admin.list_topics(timeout=REACH_S)  # connects: librdkafka 2.16.0 may abort in an administrative call made before it has
     for name, done in admin.delete_topics(list(names), operation_timeout=TIMEOUT_S).items():
         try:
             done.result()

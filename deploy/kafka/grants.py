@@ -91,6 +91,7 @@ def grant(
     """
     try:
         admin = AdminClient({"socket.timeout.ms": 10_000, "log_level": 2, **options, "bootstrap.servers": kafka})
+        admin.list_topics(timeout=TIMEOUT_S)  # connects: librdkafka 2.16.0 may abort in an administrative call made before it has
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
         changes: list[UserScramCredentialAlteration] = [
             UserScramCredentialUpsertion(name, info, password.encode()) for name, password in passwords.items()
