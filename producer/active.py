@@ -88,7 +88,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         inbox,
         counts,
         intake=intake,
-        dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random),
+        dialer=Dialer(provider.connect, inbox, Backoff(settings.backoff_max_s), random.random, provider.has_new_key),
         care=Care(source, Liveness(settings.liveness_transport_s, _feed_s(settings, provider)), quiet),
         quiet=quiet,
         guard=Guard(lease, epoch, _epochs(settings, source.name, cluster.registry)),

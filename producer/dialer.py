@@ -18,12 +18,21 @@ JOIN_S = 5.0
 class Dialer:
     """The connection attempts of one feed. ``attempt`` is the last one's number, `attempts` those since a steady link."""
 
-    def __init__(self, connect: Connect, inbox: Inbox, backoff: Backoff, chance: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        inbox: Inbox,
+        backoff: Backoff,
+        chance: Callable[[], float],
+        has_new_key: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._connect = connect
         self._inbox = inbox
         self._backoff = backoff
         self._chance = chance
+        self._has_new_key = has_new_key
         self._next_s = self._begun_s = 0.0
+        self._is_refused = False
         self.link: Link | None = None
         self.attempt = 0
         self.is_open = self.is_killed = False
@@ -34,14 +43,14 @@ class Dialer:
         return self._backoff.attempts + 1
 
     def is_due(self) -> bool:
-        """Tell whether to begin the next attempt."""
-        return self.link is None and monotonic() >= self._next_s
+        """Tell whether to begin the next attempt: in its time, or with another key than the one that was refused."""
+        return self.link is None and (monotonic() >= self._next_s or (self._is_refused and self._has_new_key()))
 
     def begin(self) -> None:
         """Begin an attempt."""
         self.attempt += 1
         self._begun_s = monotonic()
-        self.is_open = self.is_killed = False
+        self.is_open = self.is_killed = self._is_refused = False
         self.link = self._connect(self._inbox, self.attempt)
         self.link.start()
 
@@ -72,6 +81,7 @@ class Dialer:
         if link is not None:
             link.join(JOIN_S)
         if item.http_status in (401, 403):
+            self._is_refused = True
             wait_s = self._backoff.after_refusal()
         elif item.http_status == 429:
             wait_s = self._backoff.after_busy(retry_after_s(item.retry_after))

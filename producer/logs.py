@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import structlog
 from structlog.typing import EventDict
@@ -14,13 +15,13 @@ from schemas.logs import FINISH, hear_libraries, renderer
 _OURS = ("event", "level", "timestamp")  # written by us: a key that is a common word must not spoil them
 
 
-def configure(secrets: tuple[str, ...] = ()) -> None:
+def configure(secrets: Sequence[str] = ()) -> None:
     """Set up structlog and `logging` for this process; what websockets' and vendors' clients say are events, too.
 
     Events are named ``noun.past_verb``; data are keys, never part of the text.
 
     Args:
-        secrets: what no line may hold, whoever wrote it; who knows them calls this again.
+        secrets: what no line may hold, whoever wrote it, with what is added to them later; who knows them calls this again.
     """
     without = scrubber(secrets)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, quote_plus
 
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
@@ -22,8 +22,8 @@ def scrub(text: str, secret: str) -> str:
     return _TOKEN.sub(r"\1***", text)
 
 
-def scrubber(secrets: tuple[str, ...]) -> Callable[[str], str]:
-    """Return what takes each of `secrets` out of a text, as `scrub` does."""
+def scrubber(secrets: Sequence[str]) -> Callable[[str], str]:
+    """Return what takes each of `secrets` out of a text, as `scrub` does; those that are added to them later, too."""
 
     def without(text: str) -> str:
         for secret in secrets or ("",):
@@ -33,14 +33,19 @@ def scrubber(secrets: tuple[str, ...]) -> Callable[[str], str]:
     return without
 
 
-def masker(secrets: tuple[str, ...]) -> Callable[[bytes], bytes]:
+def masker(secrets: Sequence[str]) -> Callable[[bytes], bytes]:
     """Return what overwrites each of `secrets` in bytes by as many asterisks, so that everything else stays in its place.
 
-    A secret is found as it is, as addresses and forms write it, and as JSON escapes it.
+    A secret is found as it is, as addresses and forms write it, and as JSON escapes it; one that is added later, too.
     """
-    forms = sorted({form.encode() for secret in secrets if secret for form in _written(secret)}, key=len, reverse=True)
+    forms: list[bytes] = []
+    known = 0
 
     def masked(data: bytes) -> bytes:
+        nonlocal forms, known
+        if known != len(secrets):
+            known = len(secrets)
+            forms = sorted({form.encode() for secret in secrets if secret for form in _written(secret)}, key=len, reverse=True)
         for form in forms:
             if form in data:
                 data = data.replace(form, b"*" * len(form))

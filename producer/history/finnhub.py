@@ -11,7 +11,8 @@ import requests
 from producer.backoff import retry_after_s
 from producer.history.finnhub_candles import kind_of, page_of, parse, span_of
 from producer.history.protocol import EVERYTHING, BusyError, Limit, Page, Question, RefusedError, UnavailableError
-from producer.scrub import scrub
+from producer.scrub import scrubber
+from producer.secret import Secret
 from schemas.records import Price
 from schemas.timeframes import DAY, HOUR, MINUTE, SECOND
 
@@ -31,11 +32,12 @@ class FinnhubHistory:
     longest_us = 7 * DAY
     bootstrap_limit_us: int | None = None
 
-    def __init__(self, url: str, secret: str, *, per_minute: int, delay_s: float) -> None:
+    def __init__(self, url: str, secret: Secret, *, per_minute: int, delay_s: float) -> None:
         # The library's address is a class attribute; a subclass changes it for this client alone.
         kind: type[Any] = type("Client", (finnhub.Client,), {"API_URL": url.rstrip("/")})
-        self._client = kind(secret)
+        self._client = kind(secret.read())
         self._secret = secret
+        self._without = scrubber(secret.known)
         self.limits: tuple[Limit, ...] = (Limit(per_minute, 60.0), Limit(PER_SECOND, 1.0))
         self.delay_us = int(delay_s * SECOND)
 
@@ -48,6 +50,7 @@ class FinnhubHistory:
         kind = kind_of(question.symbol)
         call = getattr(self._client, f"{kind}_candles")
         first_s, last_s = span_of(question, now_us)
+        self._client.api_key = self._secret.read()
         try:
             reply = call(question.symbol, "1", first_s, last_s)
         except finnhub.FinnhubAPIException as error:
@@ -78,7 +81,7 @@ class FinnhubHistory:
         return UnavailableError(f"HTTP {status}: {said}")
 
     def _clean(self, text: str) -> str:
-        return scrub(" ".join(text.split()), self._secret)[:MAX_TEXT]
+        return self._without(" ".join(text.split()))[:MAX_TEXT]
 
 
 def _reset_s(headers: Mapping[str, str], now_us: int) -> float | None:

@@ -6,6 +6,7 @@ attempt, so that every loss is one outage and every attempt begins with what it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -52,7 +53,7 @@ class IgLink:
         keepalive_ms: int,
         refresh_s: float,
         scaled: tuple[str, ...] | None,
-        secrets: tuple[str, ...],
+        secrets: Sequence[str],
     ) -> None:
         self.number = number
         self._rest = rest

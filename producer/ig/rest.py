@@ -16,6 +16,7 @@ import requests
 from producer.errors import ProducerError
 from producer.ig.verdicts import Fate, fate_of
 from producer.scrub import scrubber
+from producer.secret import Secret
 
 # Our choices: to connect, and between two pieces of an answer; a whole answer; for the request of another thread to end.
 TIMEOUT_S = (5.0, 10.0)
@@ -59,13 +60,13 @@ class Login:
 class IgRest:
     """One login of one account, shared by the stream and the history: any thread, one request at a time."""
 
-    def __init__(self, url: str, *, identifier: str, password: str, api_key: str, account: str = "") -> None:
+    def __init__(self, url: str, *, identifier: Secret, password: Secret, api_key: Secret, account: str = "") -> None:
         self._url = url.rstrip("/")
         self._identifier = identifier
         self._password = password
         self._api_key = api_key
         self._account = account
-        self._without = scrubber((identifier, password, api_key))
+        self._secrets = (identifier, password, api_key)
         self._http = requests.Session()
         self._http.trust_env = False  # a .netrc must not add a login of its own
         self._login: Login | None = None
@@ -133,7 +134,7 @@ class IgRest:
                 self._ask("DELETE", "/session", 1, login=login, timeout_s=LOG_OUT_S)
 
     def _log_in(self) -> Login:
-        body: dict[str, Any] = {"identifier": self._identifier, "password": self._password}
+        body: dict[str, Any] = {"identifier": self._identifier.read(), "password": self._password.read()}
         answer, headers = self._ask("POST", "/session", 2, body=body)
         try:
             current, streaming = answer["currentAccountId"], answer["lightstreamerEndpoint"]
@@ -165,7 +166,7 @@ class IgRest:
         body: dict[str, Any] | None = None,
         timeout_s: tuple[float, float] = TIMEOUT_S,
     ) -> tuple[Any, Any]:
-        headers = {"X-IG-API-KEY": self._api_key, "VERSION": str(version), "Accept": JSON, "Content-Type": JSON}
+        headers = {"X-IG-API-KEY": self._api_key.read(), "VERSION": str(version), "Accept": JSON, "Content-Type": JSON}
         if login is not None:
             headers |= {"CST": login.cst, "X-SECURITY-TOKEN": login.security_token}
         try:
@@ -184,7 +185,8 @@ class IgRest:
         answer = _json(text)
         if not 200 <= status < 300:
             code = answer.get("errorCode") if isinstance(answer, dict) else None
-            shown = self._without(code)[:100] if isinstance(code, str) else "no errorCode"
+            known = [text for secret in self._secrets for text in secret.known]
+            shown = scrubber(known)(code)[:100] if isinstance(code, str) else "no errorCode"
             raise IgError(
                 fate_of(status, code if isinstance(code, str) else shown),
                 f"{method} {path.split('/')[1]}: HTTP {status}, {shown}",

@@ -11,8 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producer.connection import Connection
 from producer.history.protocol import HistoryClient
+from producer.inbox import Inbox
 from producer.providers import Provider
-from producer.settings import Settings, load_own, secret_of, wanted_of
+from producer.secret import Secret
+from producer.settings import Settings, load_own, wanted_of
 from producer.sources.finnhub import Finnhub
 
 STREAM_URL = "wss://ws.finnhub.io"
@@ -27,7 +29,7 @@ class FinnhubSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FINNHUB_", frozen=True, hide_input_in_errors=True)
 
     token: SecretStr = Field(SecretStr(""), description="The provider's key (required for the real feed)")
-    token_file: Path | None = Field(None, description="File with the key, instead of FINNHUB_TOKEN")
+    token_file: Path | None = Field(None, description="File with the key, instead of FINNHUB_TOKEN; read again at each attempt")
     symbols: str = Field("", description="Comma-separated symbols to subscribe, at most 50")
     url: str = Field(
         STREAM_URL,
@@ -56,20 +58,25 @@ def build(settings: Settings) -> Provider:
         SettingsError: key or symbols are missing or wrong.
     """
     own = load_own(FinnhubSettings)
-    secret = secret_of("FINNHUB_TOKEN", own.token, own.token_file)
+    secret = Secret("FINNHUB_TOKEN", own.token, own.token_file)
     symbols = wanted_of("FINNHUB_SYMBOLS", own.symbols, MAX_SYMBOLS, settings.symbols_file)
-    url = f"{own.url}?token={quote(secret, safe='')}"
+
+    def connect(inbox: Inbox, number: int) -> Connection:
+        key = secret.read()
+        return Connection(f"{own.url}?token={quote(key, safe='')}", key, inbox, number)
+
     return Provider(
         source=Finnhub(symbols),
-        connect=lambda inbox, number: Connection(url, secret, inbox, number),
+        connect=connect,
         most_symbols=MAX_SYMBOLS,
-        secrets=(secret,),
+        secrets=secret.known,
         where=own.url,
         history=_history(own, secret),
+        has_new_key=secret.has_changed,
     )
 
 
-def _history(own: FinnhubSettings, secret: str) -> Callable[[], HistoryClient] | None:
+def _history(own: FinnhubSettings, secret: Secret) -> Callable[[], HistoryClient] | None:
     # The key goes only where it was meant to go: a stream somewhere else says nothing about who has its history.
     url = own.rest_url or (REST_URL if own.url == STREAM_URL else "")
     if not url:

@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producer.history.ig_points import Caps
 from producer.providers import Provider
-from producer.settings import Settings, SettingsError, load_own, secret_of, wanted_of
+from producer.secret import Secret
+from producer.settings import Settings, SettingsError, load_own, wanted_of
 from producer.sources.ig import Ig
 from schemas.records import Price
 
@@ -29,9 +30,11 @@ class IgSettings(BaseSettings):
 
     identifier: SecretStr = Field(SecretStr(""), description="The user name of the login (required)")
     password: SecretStr = Field(SecretStr(""), description="The password of the login (required)")
-    password_file: Path | None = Field(None, description="File with the password, instead of IG_PASSWORD")
+    password_file: Path | None = Field(
+        None, description="File with the password, instead of IG_PASSWORD; read again at each login"
+    )
     api_key: SecretStr = Field(SecretStr(""), description="The key of the application (required)")
-    api_key_file: Path | None = Field(None, description="File with the key, instead of IG_API_KEY")
+    api_key_file: Path | None = Field(None, description="File with the key, instead of IG_API_KEY; read again at each request")
     account: str = Field("", description="The account whose prices are streamed; empty = the login's preferred one")
     epics: str = Field("", description="Comma-separated epics whose quotes are streamed, at most 40")
     trades: str = Field("", description="Those of the epics that trade on an exchange: their trades are streamed too")
@@ -83,19 +86,19 @@ def build(settings: Settings) -> Provider:
     except ModuleNotFoundError as error:
         raise SettingsError(f"{error.name} is not installed: install candlewick[producer]") from None
     _check_encrypted(own.url)
-    secrets = (
-        secret_of("IG_IDENTIFIER", own.identifier, None),
-        secret_of("IG_PASSWORD", own.password, own.password_file),
-        secret_of("IG_API_KEY", own.api_key, own.api_key_file),
-    )
+    known: list[str] = []
+    identifier = Secret("IG_IDENTIFIER", own.identifier, None, known)
+    password = Secret("IG_PASSWORD", own.password, own.password_file, known)
+    api_key = Secret("IG_API_KEY", own.api_key, own.api_key_file, known)
+    if own.account:
+        known.append(own.account)
     epics = wanted_of("IG_EPICS", own.epics, MAX_SUBSCRIPTIONS, settings.symbols_file)
     traded = _traded(own.trades, epics)
     used = len(epics) + len(traded)
     if used > MAX_SUBSCRIPTIONS:
         raise SettingsError(f"IG_EPICS and IG_TRADES need {used} subscriptions; IG gives {MAX_SUBSCRIPTIONS} to a connection")
-    rest = IgRest(own.url, identifier=secrets[0], password=secrets[1], api_key=secrets[2], account=own.account)
+    rest = IgRest(own.url, identifier=identifier, password=password, api_key=api_key, account=own.account)
     scales = None if own.scales == "markets" else _scales(own.scales)
-    scrubbed = (*secrets, own.account) if own.account else secrets
     source = Ig(epics, traded=traded, scales=scales, heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS, name=own.source)
     return Provider(
         source=source,
@@ -106,10 +109,10 @@ def build(settings: Settings) -> Provider:
             keepalive_ms=own.keepalive_ms,
             refresh_s=own.refresh_s,
             scaled=source.symbols if scales is None else None,
-            secrets=scrubbed,
+            secrets=known,
         ),
         most_symbols=MAX_SUBSCRIPTIONS - len(traded),
-        secrets=scrubbed,
+        secrets=known,
         where=own.url,
         history=lambda: IgHistory(
             rest,
@@ -122,6 +125,7 @@ def build(settings: Settings) -> Provider:
             file=own.points_file,
         ),
         feed_s=FEED_S,
+        has_new_key=lambda: password.has_changed() or api_key.has_changed(),
     )
 
 

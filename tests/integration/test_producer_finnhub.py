@@ -257,6 +257,24 @@ def test_wrong_key_is_refused_slowly_and_never_logged(space, venue, producer):
     assert venue.summary().get("connections", 0) == 0
 
 
+def test_key_that_becomes_right_in_its_file_ends_the_refusal_at_once_and_neither_is_logged(space, venue, producer, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("marker-of-the-old-key\n")
+    service = producer(FINNHUB_TOKEN="", FINNHUB_TOKEN_FILE=str(file))
+    wait_for_state(space, "refused", service)
+    part = file.with_suffix(".part")
+    part.write_text("simulator\n")
+    part.replace(file)
+    wait_for_state(space, "live", service, limit_s=10)
+    (refused,), (opened,) = logged(service, "connection.lost"), logged(service, "connection.opened")
+    assert refused["wait_s"] == 300.0
+    waited = datetime.fromisoformat(opened["timestamp"]) - datetime.fromisoformat(refused["timestamp"])
+    assert waited.total_seconds() < 10
+    assert [line["setting"] for line in logged(service, "secret.replaced")] == ["FINNHUB_TOKEN_FILE"]
+    assert "marker-of-the" not in service.log.read_text()
+    assert service.stop() == 0
+
+
 def test_second_attempt_waits_as_long_as_a_busy_provider_asks(space, venue, producer):
     venue.fault("refuse", seconds=600, status=429, retry_after=3)
     service = producer()

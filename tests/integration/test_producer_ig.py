@@ -11,11 +11,13 @@ from dataclasses import replace
 
 import pytest
 import requests
+from pydantic import SecretStr
 
 from producer.ig.link import IgLink
 from producer.ig.rest import IgError, IgRest
 from producer.ig.scales import ask_scales
 from producer.inbox import Inbox
+from producer.secret import Secret
 from schemas.records import series_of
 from schemas.topics import FEED_STATUS, HISTORY, QUOTES
 from tests.support.gaps import a_gap, tell
@@ -365,8 +367,12 @@ def test_past_is_loaded_and_gaps_are_filled_while_points_last_and_then_nothing_i
 
 
 def rest_of(venue, **options):
-    good = {"identifier": "simulator", "password": "simulator", "api_key": "simulator"}
-    return IgRest(venue.ready["rest"], **{**good, **options})
+    good = {name: options.pop(name, "simulator") for name in ("identifier", "password", "api_key")}
+    return IgRest(venue.ready["rest"], **{name: key_of(text) for name, text in good.items()}, **options)
+
+
+def key_of(text):
+    return text if isinstance(text, Secret) else Secret("KEY", SecretStr(text))
 
 
 def fate(call):
@@ -402,17 +408,37 @@ def test_rest_session_replaces_old_tokens_once_and_tells_errors_apart(make_venue
     assert rest_of(venue, account=f"{venue.ready['account']}B").login()[0].account == f"{venue.ready['account']}B"
 
 
+def test_password_and_key_that_are_replaced_in_their_files_are_used_at_the_next_login_and_none_of_them_is_said(
+    make_venue, tmp_path
+):
+    venue, known = make_venue(), []
+    files = {name: tmp_path / name for name in ("password", "api_key")}
+    for file in files.values():
+        file.write_text("wrong-marker\n")
+    secrets = {name: Secret(name.upper(), SecretStr(""), file, known) for name, file in files.items()}
+    rest = rest_of(venue, **secrets)
+    for file in files.values():
+        assert fate(rest.login) == "refused"
+        assert not any(secret.has_changed() for secret in secrets.values())
+        file.write_text("simulator\n")
+        assert any(secret.has_changed() for secret in secrets.values())
+    login, is_new = rest.login()
+    assert is_new
+    assert known == ["wrong-marker", "simulator"]
+    assert rest.login() == (login, False)
+
+
 def test_rest_address_that_does_not_answer_is_an_ordinary_failure():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    rest = IgRest(address, identifier="word", password="word", api_key="word")
+    rest = IgRest(address, identifier=key_of("word"), password=key_of("word"), api_key=key_of("word"))
     with pytest.raises(IgError) as caught:
         rest.login()
     assert (caught.value.fate, caught.value.http_status) == ("failed", None)
 
 
 def a_link(address, inbox):
-    rest = IgRest(address, identifier="word", password="word", api_key="word")
+    rest = IgRest(address, identifier=key_of("word"), password=key_of("word"), api_key=key_of("word"))
     return IgLink(rest, inbox, 1, keepalive_ms=500, refresh_s=3600.0, scaled=None, secrets=("word",))
 
 

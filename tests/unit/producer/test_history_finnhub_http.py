@@ -5,11 +5,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
+from pydantic import SecretStr
 
 from producer.history.finnhub import KEY_US, PLAN_US, FinnhubHistory
 from producer.history.protocol import EVERYTHING, BusyError, Question, RefusedError, UnavailableError
+from producer.secret import Secret
 
 KEY = "marker/of a key"
+SECRET = Secret("FINNHUB_TOKEN", SecretStr(KEY))
 S = 1_000_000
 M = 60 * S
 T = 1_700_000_040 * S
@@ -55,7 +58,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    made = FinnhubHistory(f"http://127.0.0.1:{server.server_port}/api/v1", KEY, per_minute=55, delay_s=3)
+    made = FinnhubHistory(f"http://127.0.0.1:{server.server_port}/api/v1", SECRET, per_minute=55, delay_s=3)
     yield made
     made.close()
 
@@ -132,5 +135,20 @@ def test_unknown_question_is_refused_alone(server, client):
 
 
 def test_provider_that_cannot_be_reached_is_unavailable_and_its_address_with_the_key_is_not_told():
-    client = FinnhubHistory("http://127.0.0.1:1/api/v1", KEY, per_minute=55, delay_s=3)
+    client = FinnhubHistory("http://127.0.0.1:1/api/v1", SECRET, per_minute=55, delay_s=3)
     assert str(refusal(client, UnavailableError)) == "no reply: ConnectionError"
+
+
+def test_key_that_is_replaced_in_its_file_is_used_from_the_next_request_on_and_neither_is_told(server, tmp_path):
+    file = tmp_path / "key"
+    file.write_text("marker-old\n")
+    client = FinnhubHistory(
+        f"http://127.0.0.1:{server.server_port}/api/v1", Secret("K", SecretStr(""), file), per_minute=55, delay_s=3
+    )
+    server.answer = (401, JSON, b'{"error":"marker-old is no key"}', {})
+    refusal(client, RefusedError)
+    server.answer = (401, JSON, b'{"error":"neither marker-old nor marker-new is a key"}', {})
+    file.write_text("marker-new\n")
+    refusal(client, RefusedError)
+    assert ["token=marker-old" in server.paths[0], "token=marker-new" in server.paths[1]] == [True, True]
+    client.close()

@@ -28,11 +28,11 @@ def test_secrets_may_come_from_files(monkeypatch, tmp_path):
     for name in ("password", "key"):
         (tmp_path / name).write_text(f"{name} of the file\n")
     files = {"IG_PASSWORD_FILE": str(tmp_path / "password"), "IG_API_KEY_FILE": str(tmp_path / "key")}
-    assert build(monkeypatch, IG_PASSWORD="", IG_API_KEY="", **files).secrets == (
-        "word",
-        "password of the file",
-        "key of the file",
-    )
+    provider = build(monkeypatch, IG_PASSWORD="", IG_API_KEY="", **files)
+    assert provider.secrets == ["word", "password of the file", "key of the file"]
+    assert not provider.has_new_key()
+    (tmp_path / "key").write_text("another key\n")
+    assert provider.has_new_key()
 
 
 def test_forty_epics_are_served_and_then_there_is_no_room_for_the_heartbeat(monkeypatch):

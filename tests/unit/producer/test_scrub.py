@@ -3,7 +3,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from producer.scrub import masker, scrub
+from producer.scrub import masker, scrub, scrubber
 
 KEY = "k\u00e9y/with+\"all\" & 'more'"
 
@@ -47,3 +47,11 @@ def test_where_there_is_no_key_bytes_stay_the_same():
 
 def test_of_keys_that_hold_one_another_nothing_is_left():
     assert masker(("abc", "abcdef"))(b"<abcdef><abc>") == b"<******><***>"
+
+
+def test_secret_that_is_added_later_is_taken_out_too_and_the_old_one_still_is():
+    known = ["old-key"]
+    without, masked = scrubber(known), masker(known)
+    assert (without("old-key new-key"), masked(b"old-key new-key")) == ("*** new-key", b"******* new-key")
+    known.append("new-key")
+    assert (without("old-key new-key"), masked(b"old-key new-key")) == ("*** ***", b"******* *******")

@@ -97,7 +97,7 @@ def test_finnhub_is_built_from_its_settings_and_says_its_address_without_the_key
     monkeypatch.setenv("FINNHUB_SYMBOLS", "AAPL,IC MARKETS:1")
     made = build(load())
     assert (made.source.name, made.source.symbols, made.where) == ("finnhub", ("AAPL", "IC MARKETS:1"), "wss://ws.finnhub.io")
-    assert made.secrets == ("hush",)
+    assert made.secrets == ["hush"]
 
 
 def test_options_that_are_no_json_are_one_line_that_does_not_show_them(monkeypatch):
