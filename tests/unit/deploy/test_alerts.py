@@ -67,7 +67,9 @@ def test_a_runbook_entry_says_symptom_meaning_and_what_to_do(name):
 
 def test_log_lines_that_the_runbook_names_are_written_by_a_service():
     named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", RUNBOOK))
-    services = [path.read_text() for name in ("producer", "processor", "sink") for path in (DEPLOY.parent / name).rglob("*.py")]
+    services = [
+        path.read_text() for name in ("producer", "processor", "sink", "schemas") for path in (DEPLOY.parent / name).rglob("*.py")
+    ]
     assert named
     assert {event for event in named if not any(f'"{event}"' in text for text in services)} == set()
 
