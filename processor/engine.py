@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 from processor.blocks import Blocks, Message, Refused
 from processor.core.config import CoreConfig
-from processor.core.partition import Outbox, Partition
+from processor.core.outbox import Outbox
+from processor.core.partition import Partition
 from processor.core.restoring import load
 from processor.core.snapshot import dump
 from processor.core.vendor_candles import VendorCandles

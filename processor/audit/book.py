@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from processor.core.partition import Outbox
+from processor.core.outbox import Outbox
 from schemas.records import Candle, Gap
 
 

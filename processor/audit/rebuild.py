@@ -15,7 +15,8 @@ from processor.audit.stages import Stage
 from processor.blocks import Blocks
 from processor.core import publishing
 from processor.core.config import CoreConfig
-from processor.core.partition import Outbox, Partition
+from processor.core.outbox import Outbox
+from processor.core.partition import Partition
 from processor.core.timeline import FOREVER
 from schemas.codec import Decoder, SchemaById
 from schemas.records import FeedStatus

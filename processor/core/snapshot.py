@@ -27,6 +27,7 @@ from processor.core.group_state import dump_groups
 from processor.core.journal import journal_key
 from processor.core.ohlcv import Window
 from processor.core.partition import Partition
+from processor.core.runs import may_go
 from processor.core.series import Series
 from processor.core.shapes import CHUNK, DAY, FEED, HOT, KEY, LOSS_FIELDS, write
 from processor.core.timeline import Loss
@@ -78,8 +79,8 @@ def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
     for series in partition.ended:
         if not _has_heir(partition, series):
             written += _dump_series(series)
-    partition.gone = [s for s in partition.ended if partition.may_go(s)]
-    partition.ended = [s for s in partition.ended if not partition.may_go(s)]
+    partition.gone = [s for s in partition.ended if may_go(partition, s)]
+    partition.ended = [s for s in partition.ended if not may_go(partition, s)]
     return written + [(key, value) for finished, key, value in feeds if finished]
 
 

@@ -16,7 +16,7 @@ from processor.audit.stages import Offsets, Stages
 from processor.audit.telling import line_of
 from processor.core.config import CoreConfig
 from processor.core.gaps import version_of
-from processor.core.partition import Outbox
+from processor.core.outbox import Outbox
 from processor.core.timeline import FOREVER
 from schemas.avro import schema_of
 from schemas.codec import Encoder

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from processor.core import partition
+from processor.core import answers
 from processor.core.config import CoreConfig
 from processor.engine import Engine
 from schemas import topics
@@ -141,7 +141,7 @@ def history(offset, minute):
 
 
 def test_history_waits_for_its_status_is_taken_in_by_portions_and_is_done_when_it_had_its_effect(engine, monkeypatch):
-    monkeypatch.setattr(partition, "HISTORY_ROWS", 2)
+    monkeypatch.setattr(answers, "HISTORY_ROWS", 2)
     topic = topics.HISTORY.name()
     engine.take(topic, 2, [history(n, f"-{60 - n}:00") for n in range(5)], 1)
     assert state_of(engine).done[topic, 2] == 0

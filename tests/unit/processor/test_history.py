@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from processor.core.answers import HISTORY_ROWS
 from processor.core.config import CoreConfig
-from processor.core.partition import HISTORY_ROWS
 from schemas.records import Loss, Quote
 from schemas.timeframes import MINUTE, parse_list
 from tests.support.core import Driven, at
