@@ -37,8 +37,10 @@ class StartError(Exception):
 
 
 def _partitions(settings: Settings) -> int:
+    prefix = settings.topic_prefix
+    may = rights.of_processor(prefix, settings.timeframes)
     try:
-        admit(settings.kafka, settings.kafka_options, rights.of_processor(settings.topic_prefix, settings.timeframes))
+        admit(settings.kafka, settings.kafka_options, may, group=topics.group_name(topics.PROCESSOR_GROUP, prefix))
     except OptionsRefusedError as error:
         raise OptionsError(f"CANDLEWICK_KAFKA_OPTIONS: {error}") from error
     except (AdmissionError, UnreachedError) as error:

@@ -21,9 +21,11 @@ LIMIT_S = 20.0
 """How long Kafka may take to answer; a refusal is told as soon as it comes. Our choice: a broker starts within some seconds."""
 CONNECT_S = 0.5
 """How long is waited at most before a refusal is noticed."""
+GROUP_S = 10.0
+"""How long a group's coordinator may take to answer (our choice; on a new cluster its topic is made first)."""
 _REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED)
-_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED,)
-_UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+_UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.GROUP_ID_NOT_FOUND)
 _OPERATIONS = {"Read": AclOperation.READ, "Write": AclOperation.WRITE}
 
 
@@ -39,17 +41,20 @@ class UnreachedError(Exception):
     """No broker answered in time; it may yet."""
 
 
-def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit_s: float = LIMIT_S) -> None:
-    """Return when Kafka has let us in and grants those of `rights` that name a topic.
+def admit(
+    kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit_s: float = LIMIT_S, *, group: str | None = None
+) -> None:
+    """Return when Kafka has let us in and grants those of `rights` that name a topic, and the right to join `group`.
 
-    Topics that do not exist are passed over: whoever needs them says how they are made. Groups are not asked about: the question
-    waits for seconds on a new cluster. librdkafka's clients hear a refusal when they join, aiokafka's do not (deploy/README.md).
+    Topics that do not exist are passed over: whoever needs them says how they are made. Other groups are not asked about, for
+    the question waits for seconds on a new cluster: librdkafka's clients hear a refusal when they join, and say it.
 
     Args:
         kafka: bootstrap servers.
         options: further librdkafka properties.
         rights: what the service will do.
         limit_s: how long brokers may take to answer.
+        group: one that is joined by a client which keeps a refusal to itself and tries again (aiokafka, inside Faust).
 
     Raises:
         AdmissionError: refused.
@@ -57,6 +62,8 @@ def admit(kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit
     """
     question = _Question(kafka, options, monotonic() + limit_s)
     lacking = question.lacking([right for right in rights if right.kind == "topic" and not right.prefixed])
+    if group is not None and not question.may_join(group):
+        lacking.append(f"join the group {group}")
     if lacking:
         user = options.get("sasl.username")
         who = f"the user {user}" if user else "this client"
@@ -108,6 +115,20 @@ class _Question:
                 if error is not None or (granted and _OPERATIONS[name] not in granted):
                     lacking.append(f"{name.lower()} {right.name}")
         return lacking
+
+    def may_join(self, group: str) -> bool:
+        """Return whether we may read as a group; true where its coordinator does not answer in time: joining waits for that."""
+        self._reach()
+        limit_s = min(GROUP_S, self._left_s())
+        asked = self._admin.describe_consumer_groups([group], include_authorized_operations=True, request_timeout=limit_s)
+        try:
+            found, error = self._answers(asked)[group]
+        except UnreachedError:
+            return True
+        if error is not None:
+            return error.code() in _UNKNOWN
+        granted = found.authorized_operations
+        return not granted or AclOperation.READ in granted
 
     def _reach(self) -> None:
         # An admin question that is asked before there is a connection can abort the process: librdkafka 2.16.0, an assertion on

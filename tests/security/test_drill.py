@@ -120,6 +120,7 @@ def test_who_is_not_let_in_says_why_in_a_line_and_ends(secured, venue, tmp_path,
         ("sink", ResourceType.TOPIC, ONE_M, AclOperation.READ, f"read {ONE_M}"),
         ("sink", ResourceType.TOPIC, topics.DEAD_LETTERS.name(), AclOperation.WRITE, "write md.dead-letters.v1"),
         ("sink", ResourceType.GROUP, "md-sink", AclOperation.READ, "uthoriz"),
+        ("processor", ResourceType.GROUP, "md-processor", AclOperation.READ, "join the group md-processor"),
     ],
 )
 def test_missing_right_is_named_at_the_start(secured, venue, without, tmp_path, name, kind, resource, operation, words):
@@ -130,6 +131,16 @@ def test_missing_right_is_named_at_the_start(secured, venue, without, tmp_path, 
     assert len(errors) == 1, lines
     assert words in errors[0]
     assert (f"candlewick-{name}" if kind is ResourceType.TOPIC else resource) in errors[0]
+
+
+def test_processor_without_any_right_to_its_group_says_so_and_ends(secured, venue, without, tmp_path):
+    """Who may not even see the group is refused by whoever is asked for its coordinator, in another way than above."""
+    for operation in (AclOperation.READ, AclOperation.DESCRIBE):
+        without("processor", ResourceType.GROUP, "md-processor", operation)
+    status, errors, lines, seconds = end_of(started("processor", env_of(secured, venue, "processor"), tmp_path))
+    print(f"processor, no right to its group at all: {seconds:.1f} s")  # noqa: T201 - what was measured
+    assert (status, len(errors)) == (1, 1), lines
+    assert "does not allow the user candlewick-processor to join the group md-processor" in errors[0]
 
 
 @pytest.mark.parametrize(
