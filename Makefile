@@ -72,7 +72,7 @@ lock: ## Pin the dependencies anew (needs uv)
 	for extra in producer processor sink; do \
 	  $(LOCK) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
-	for extra in tools ccxt calendars; do \
+	for extra in tools ccxt calendars otel; do \
 	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o deploy/container/$$extra.txt; done
 	$(LOCK) --python-version 3.11 deploy/supply/tools.in -o deploy/supply/tools.txt
 	$(LOCK) deploy/examples/requirements.in -o deploy/examples/requirements.txt

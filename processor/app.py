@@ -27,6 +27,7 @@ from processor.ownership import Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse
 from processor.settings import Settings
+from processor.tracing import Batches
 from processor.watch import Watch
 from schemas import topics
 
@@ -68,6 +69,7 @@ class Processor:
         partitions: int,
         audience: Audience | None = None,
         url: str = "",
+        batches: Batches | None = None,
     ) -> None:
         """Make an app that does not run yet.
 
@@ -78,8 +80,10 @@ class Processor:
             partitions: how many there are.
             audience: told of everything published.
             url: where this worker answers over HTTP; the group's other members learn it with each assignment.
+            batches: those that are followed by spans; None = none.
         """
         self._settings = settings
+        self._batches = batches or Batches(None)
         self._engine = engine
         self._audience = audience or Nobody()
         self._status_topic = topics.FEED_STATUS.name(settings.topic_prefix)
@@ -97,6 +101,7 @@ class Processor:
             pulse,
             settings.flush_ms / 1000,
             self._audience.published,
+            self._batches,
         )
         self._given_up = threading.Event()
         """Ends the reading of state for an assignment that is no longer the one."""
@@ -222,6 +227,7 @@ class Processor:
                     consumer.taken(tp, following)
                     urgent = tp.topic == self._status_topic or self._releases(partition, tp.topic, following)
                     self._intake.put(tp.topic, tp.partition, batch, time.monotonic(), urgent=urgent)
+                    self._batches.taken(tp.topic, tp.partition, batch[0].offset, following, len(batch))
                     if self._intake.full:
                         turns = TURNS
                         self._flusher.take()

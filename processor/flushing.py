@@ -23,6 +23,7 @@ from processor.intake import HOLD_MOST_S, HOLD_S, Intake
 from processor.ownership import LostError, Ownership
 from processor.publisher import DeliveryError, Publisher
 from processor.pulse import Pulse
+from processor.tracing import Batches
 from processor.watch import Watch
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Flusher:
         pulse: Pulse,
         flush_s: float,
         published: Published,
+        batches: Batches | None = None,
     ) -> None:
         """Make one that is not ready.
 
@@ -60,6 +62,7 @@ class Flusher:
             pulse: says when live candles are due.
             flush_s: period of state and commits.
             published: hears what Kafka has acknowledged.
+            batches: hears how far everything is, for those that are followed by spans; None = none.
         """
         self.assigned = False
         """Set by the owner once partitions are assigned and recovered."""
@@ -80,6 +83,7 @@ class Flusher:
         self._state_of = -1
         """Partition whose state was written last."""
         self._published = published
+        self._batches = batches or Batches(None)
         self._writing = asyncio.Lock()
         self._beside = Beside(self._ended)
         """What is written meanwhile: ``live`` candles; ``state`` and offsets, or the lease alone."""
@@ -88,7 +92,9 @@ class Flusher:
         """Fold everything that waits."""
         for (topic, number), batch in self._intake.take():
             if number in self._engine.partitions:
+                self._batches.folding(topic, number)
                 self._engine.take(topic, number, batch, time.time_ns() // 1000)  # noqa: TID251  # stamped on what is made
+                self._batches.folded(topic, number)
         if self._engine.pressing:
             self.due.set()
 
@@ -142,6 +148,7 @@ class Flusher:
         self.committed_at = None
         self._engine.release()
         self._intake.clear()
+        self._batches.forget()
 
     async def _wait(self) -> None:
         limit = TICK_S
@@ -188,12 +195,14 @@ class Flusher:
             self._pulse.sent(made.live, time.monotonic() - began)
             self._beside.start("live", self._send(*_live(made)))
         outputs, records = _lasting(made)
+        self._batches.publishing(len(outputs))
         state = self._state(state_of) if state_of else None
         if made.journal:
             await self._publisher.send(made.journal, self._ownership)
         if outputs:
             await self._send(outputs, records)
             telemetry.FLUSH_SECONDS.observe(time.monotonic() - began)
+        self._batches.published()
         if state is not None:
             self._beside.start("state", self._write_state(state))
 
@@ -226,10 +235,12 @@ class Flusher:
         self.due.set()
 
     async def _write_state(self, state: State) -> None:
+        self._batches.committing(state.done)
         telemetry.SNAPSHOT_BYTES.inc(sum(len(m.value or b"") for m in state.messages))
         await self._publisher.send(state.messages, self._ownership)
         done = {TP(topic, number): following for (topic, number), following in state.done.items()}
-        await self._confirm("committing", done)  # where Kafka did not answer, offsets follow with the next
+        if await self._confirm("committing", done):  # where Kafka did not answer, offsets follow with the next
+            self._batches.committed(state.done)
         self.committed_at = time.monotonic()
 
     async def _renew(self) -> None:

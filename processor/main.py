@@ -22,12 +22,14 @@ from processor.kafka_options import OptionsError
 from processor.publisher import Publisher
 from processor.settings import Settings, SettingsError, read
 from processor.telemetry import Counters
+from processor.tracing import Batches
 from processor.warm import Reader
 from processor.web import Web
 from schemas import rights, topics
 from schemas.admission import AdmissionError, OptionsRefusedError, UnreachedError, admit
 from schemas.avro import schema_text
 from schemas.registry import Registry, RegistryError
+from schemas.tracing import Tracing, TracingError, begin
 
 log = structlog.get_logger()
 
@@ -87,13 +89,19 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 
 
 def _compose(
-    settings: Settings, partitions: int, registry: Registry, ids: dict[str, int], listener: socket.socket | None
+    settings: Settings,
+    partitions: int,
+    registry: Registry,
+    ids: dict[str, int],
+    listener: socket.socket | None,
+    tracing: Tracing | None,
 ) -> Processor:
     service = f"processor {version('candlewick')}"
     engine = Engine(settings.core(), settings.topic_prefix, ids, registry.schema_by_id, Counters(), service)
     publisher = Publisher(settings.kafka, settings.kafka_options)
+    batches = Batches(tracing)
     if listener is None:
-        return Processor(settings, engine, publisher, partitions)
+        return Processor(settings, engine, publisher, partitions, batches=batches)
     hot = Hot(
         Cache(settings.cache_mb << 20),
         Hub(),
@@ -102,7 +110,7 @@ def _compose(
         settings.topic_prefix,
         settings.timeframes,
     )
-    processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener))
+    processor = Processor(settings, engine, publisher, partitions, hot, _url(settings, listener), batches)
     web = Web(processor, hot, listener, [t.name for t in settings.timeframes], partitions, settings.groups)
     processor.app.early = (web,)
     return processor
@@ -113,12 +121,13 @@ def main() -> None:
     logs.configure()
     try:
         settings = read()
+        tracing = begin("processor", settings.otel_sample)
         partitions = _partitions(settings)
         registry = Registry(settings.registry, settings.registry_ca_file, pins=settings.schema_ids)
         ids = _schema_ids(settings, registry)
         listener = _listener(settings)
-        processor = _compose(settings, partitions, registry, ids, listener)
-    except (SettingsError, OptionsError) as error:
+        processor = _compose(settings, partitions, registry, ids, listener, tracing)
+    except (SettingsError, OptionsError, TracingError) as error:
         log.error("settings.refused", error=str(error))
         sys.exit(2)
     except (StartError, RegistryError) as error:
@@ -130,4 +139,8 @@ def main() -> None:
     gc.set_threshold(200_000, 20, 100)
     worker = faust.Worker(processor.app, quiet=True, redirect_stdouts=False, override_logging=False)
     worker.spinner = None  # it would hide the cursor with bytes in the log, terminal or not
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    finally:
+        if tracing is not None:
+            tracing.close()

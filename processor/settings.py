@@ -16,7 +16,7 @@ from processor.core.rolls import Rolls, parse_rolls
 from processor.exchanges import calendar
 from processor.kafka_options import security
 from processor.pulse import parse_periods
-from schemas import environment, timeframes
+from schemas import environment, timeframes, tracing
 from schemas.groups import Groups, parse_groups
 from schemas.kafka_options import with_file
 from schemas.records import Price
@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     advertised_url: str = Field(default="", pattern=r"^(https?://[^/?#@\s]+/?)?$")
     cache_mb: int = Field(default=256, ge=1, le=65536)
+    otel_sample: float = Field(default=0.0, ge=0, le=1)
+
+    @field_validator("otel_sample")
+    @classmethod
+    def _can_be_traced(cls, value: float) -> float:
+        return tracing.checked(value)
 
     @field_validator("timeframes", mode="before")
     @classmethod

@@ -33,9 +33,11 @@ from producer.sequence import next_epoch
 from producer.settings import Settings
 from producer.status import Feed
 from producer.telemetry import Counts
+from producer.tracing import Frames
 from schemas.records import HistoryCandle
 from schemas.registry import Registry, RegistryError
 from schemas.timeframes import DAY, SECOND
+from schemas.tracing import Tracing
 
 _log = structlog.get_logger()
 LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
@@ -43,7 +45,15 @@ LOOK_S = 3.0
 Stop = Callable[[], None]
 
 
-def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: Counts, stop: Event, stops: list[Stop]) -> None:
+def serve_source(
+    settings: Settings,
+    provider: Provider,
+    lease: Lease,
+    counts: Counts,
+    stop: Event,
+    stops: list[Stop],
+    tracing: Tracing | None = None,
+) -> None:
     """Serve a source until `stop`, in an epoch of its own; the lease is held.
 
     Args:
@@ -53,6 +63,7 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
         counts: for the metrics.
         stop: ends the run.
         stops: what is called together with the setting of `stop`; filled here.
+        tracing: says which frames are followed; None = none.
 
     Raises:
         FatalError: Kafka or the registry cannot be used, or another process has taken over.
@@ -77,7 +88,8 @@ def serve_source(settings: Settings, provider: Provider, lease: Lease, counts: C
     )
     counts.last_record_us = dict.fromkeys(source.symbols, 0)
     inbox, without = Inbox(), scrubber(provider.secrets)
-    intake = Intake(source, epoch, publisher, counts, without)
+    frames = None if tracing is None else Frames(tracing, source.name, settings.topic_prefix, publisher)
+    intake = Intake(source, epoch, publisher, counts, without, frames)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
     feed = Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note)
     quiet = Quiet(_hours(settings, provider), round(settings.liveness_records_s * SECOND))

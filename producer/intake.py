@@ -12,6 +12,7 @@ from producer.publisher import Publisher
 from producer.sequence import Numbering, numbered
 from producer.sources.protocol import Ignored, Refused, Repeated, Source, VenueError
 from producer.telemetry import Counts
+from producer.tracing import Frames
 from schemas.records import Loss, Quote, Trade
 
 _log = structlog.get_logger()
@@ -29,12 +30,21 @@ class Taken:
 class Intake:
     """The only place where records get their epoch and number, for the feed and for trades fetched later."""
 
-    def __init__(self, source: Source, epoch: int, publisher: Publisher, counts: Counts, without: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        epoch: int,
+        publisher: Publisher,
+        counts: Counts,
+        without: Callable[[str], str],
+        frames: Frames | None = None,
+    ) -> None:
         self._source = source
         self._epoch = epoch
         self._publisher = publisher
         self._counts = counts
         self._without = without
+        self._frames = frames
         self._trades, self._quotes = Numbering(), Numbering()
 
     def frame(self, payload: bytes, receive_us: int) -> Taken:
@@ -43,18 +53,23 @@ class Intake:
         Raises:
             FatalError: Kafka does not take it.
         """
+        followed = None if self._frames is None else self._frames.begin(len(payload), receive_us)
         try:
             events = self._source.receive(payload, receive_us)
         except RemoteError as error:
             self._publisher.dead_letter(payload, error, self._source.name)
+            if followed is not None:
+                followed.refused()
             return Taken(None, ())
+        if followed is not None:
+            followed.parsed()
         newest: int | None = None
         losses: list[Loss] = []
         for event in events:
             if isinstance(event, Trade | Quote):
                 newest = event.event_time if newest is None else max(newest, event.event_time)
                 self._counts.last_record_us[event.symbol] = receive_us
-                self.record(event)
+                self.record(event, None if followed is None else followed.sending(event))
             elif isinstance(event, Repeated):
                 self._counts.repeats[event.kind] += 1
             elif isinstance(event, Refused):
@@ -66,6 +81,8 @@ class Intake:
                 _log.warning("venue.complained", source=self._source.name, message=self._without(event.message)[:MAX_TEXT])
             elif isinstance(event, Loss):
                 losses.append(event)
+        if followed is not None:
+            followed.sent()
         return Taken(newest, tuple(losses))
 
     def record(self, record: Trade | Quote, stored: Callable[[], None] | None = None) -> None:

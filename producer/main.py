@@ -19,8 +19,9 @@ from producer.lease import Lease
 from producer.pace import Rate
 from producer.providers import module_of
 from producer.replay import Replay
-from producer.settings import Settings
+from producer.settings import Settings, SettingsError
 from producer.telemetry import Counts, serve
+from schemas.tracing import TracingError, begin
 
 _log = structlog.get_logger()
 STAND_BY_S = 0.25  # how soon a standby notices that it is to stop
@@ -35,6 +36,10 @@ def run_provider(settings: Settings, name: str) -> None:
     """
     provider = module_of(name).build(settings)
     logs.configure(provider.secrets)
+    try:
+        tracing = begin("producer", settings.otel_sample)
+    except TracingError as error:
+        raise SettingsError(str(error)) from error
     source = provider.source.name
     stop, counts = Event(), Counts()
     counts.is_active = False
@@ -47,9 +52,11 @@ def run_provider(settings: Settings, name: str) -> None:
         try:
             if _stand_by(lease, source, counts, stop):
                 counts.is_active, counts.turned_s = True, None
-                serve_source(settings, provider, lease, counts, stop, stops)
+                serve_source(settings, provider, lease, counts, stop, stops, tracing)
         finally:
             lease.release()
+            if tracing is not None:
+                tracing.close()
 
 
 def _stand_by(lease: Lease, source: str, counts: Counts, stop: Event) -> bool:

@@ -13,7 +13,7 @@ from pydantic_settings.exceptions import SettingsError as SettingsSourceError
 
 from producer.hours import parse_hours
 from producer.symbols import parse_symbols
-from schemas import environment
+from schemas import environment, tracing
 from schemas.groups import Groups, parse_groups
 from schemas.kafka_options import with_file
 from schemas.registry import Registry
@@ -53,11 +53,17 @@ class Settings(BaseSettings):
     liveness_hours: str | None = None
     backoff_max_s: float = Field(60.0, ge=0.2)
     bootstrap_days: int = Field(30, ge=0, le=365)
+    otel_sample: float = Field(0.0, ge=0, le=1)
 
     @field_validator("groups", mode="before")
     @classmethod
     def _groups(cls, value: object) -> object:
         return parse_groups(value) if isinstance(value, str) else value
+
+    @field_validator("otel_sample")
+    @classmethod
+    def _can_be_traced(cls, value: float) -> float:
+        return tracing.checked(value)
 
     @field_validator("liveness_hours")
     @classmethod

@@ -18,6 +18,7 @@ SETTINGS: dict[str, str] = {
     "METRICS_PORT": "Port of /metrics and /health; 0 = any free one; empty = none",
     "HTTP_HOST": "Address that /metrics, /health and the processor's pages listen on; they are open to whoever reaches them",
     "GROUPS": "Instruments that are one market, in order of trust: name=source:symbol,source:symbol[;name=...]",
+    "OTEL_SAMPLE": "Share of batches followed by OpenTelemetry's spans, 0 to 1 (extra otel; OTEL_* say where to); 0 = none",
     # deploy
     "HOME": "Folder of the local stack: jars, data, logs",
     "ARTIFACTS": "Folder of the downloaded servers, shared by all homes",

@@ -115,11 +115,14 @@ class Lane:
             if (topic, number) in self.assigned:
                 self._consumer.seek(TopicPartition(topic, number, offset))
 
-    def commit(self, *, wait: bool = False) -> None:
-        """Commit what may be committed now. A failure is no loss: the next commit says more, and writes are idempotent."""
+    def commit(self, *, wait: bool = False) -> dict[Partition, int]:
+        """Commit what may be committed now, and return it: offsets that Kafka was told, and not yet whether it has them.
+
+        A failure is no loss: the next commit says more, and writes are idempotent.
+        """
         ripe = self.offsets.committable(time.time_ns() // 1000)  # noqa: TID251 - a shell's clock
         if not ripe:
-            return
+            return {}
         wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in ripe.items()]
         try:
             if wait:
@@ -128,8 +131,9 @@ class Lane:
                 self._consumer.commit(offsets=wanted, asynchronous=True)
         except KafkaException as error:
             _log.warning("commit.failed", lane=self.name, reason=error.args[0].str())
-            return
+            return {}
         self.offsets.committed(ripe)
+        return ripe
 
     def close(self) -> None:
         """Commit what may be committed, and leave the group."""

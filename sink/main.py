@@ -17,6 +17,7 @@ from schemas.records import Record
 from schemas.registry import Registry, RegistryError, RegistryUnavailableError
 from schemas.rights import of_sink
 from schemas.topics import CANDLES_LIVE, DEAD_LETTERS, FEED_STATUS, GAPS, QUOTES, SINK_GROUP, TRADES, catalogue, group_name
+from schemas.tracing import Tracing, TracingError, begin
 from sink import logs, retry, settings
 from sink.consumer import Lane, missing_topics
 from sink.dead_letters import DeadLetters
@@ -26,6 +27,7 @@ from sink.overrides import Retention
 from sink.settings import Configuration, SettingsError
 from sink.store import Store
 from sink.telemetry import Telemetry, serve
+from sink.tracing import Polls
 from sink.worker import Worker
 from sink.writer import Lanes, Writer
 
@@ -42,11 +44,12 @@ def main() -> None:
     logs.configure()
     try:
         configuration = settings.load(os.environ)  # noqa: TID251 - read once, here
-    except SettingsError as error:
+        tracing = begin("sink", configuration.settings.otel_sample)
+    except (SettingsError, TracingError) as error:
         _log.error("settings.refused", reason=str(error))
         sys.exit(2)
     try:
-        _Service(configuration).run()
+        _Service(configuration, tracing).run()
     except FatalError as error:
         _log.error("sink.failed", reason=str(error))
         sys.exit(1)
@@ -57,11 +60,15 @@ def main() -> None:
         raise SystemExit(1) from None
     else:
         _log.info("sink.stopped")
+    finally:
+        if tracing is not None:
+            tracing.close()
 
 
 class _Service:
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, tracing: Tracing | None) -> None:
         self._c = configuration
+        self._tracing = tracing
         self._worker: Worker | None = None
         self._writer: Writer | None = None
         self._lanes: Lanes | tuple[()] = ()
@@ -94,7 +101,8 @@ class _Service:
             judged = {t.name(s.topic_prefix) for t in (TRADES, QUOTES, FEED_STATUS)}
             mapper = Mapper({**first, **bulk}, judged, registry.schema_by_id, Retention(self._c.retention_s))
             self._writer = Writer(lanes, store, letters, self._telemetry)
-            self._worker = Worker(lanes, mapper, store, self._writer, self._telemetry)
+            polls = Polls(self._tracing)
+            self._worker = Worker(lanes, mapper, store, self._writer, self._telemetry, polls)
             if self._stopping:
                 return
             _log.info("sink.started", group=group, keyspace=s.keyspace, commit_lag_s=lag_s, topics=len(first) + len(bulk))

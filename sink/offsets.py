@@ -18,9 +18,13 @@ Partition = tuple[str, int]
 
 @dataclass
 class Span:
-    """Records of one partition taken together: everything from the span before up to, not including, ``next_offset``."""
+    """Records of one partition taken together: everything from the span before up to, not including, ``next_offset``.
+
+    ``first_offset`` is the first record's; between it and the span before there may be nothing to read.
+    """
 
     partition: Partition
+    first_offset: int
     next_offset: int
     done_us: int | None = None
 
@@ -47,7 +51,7 @@ class Offsets:
         state = self._partitions.get(partition)
         if state is None:
             state = self._partitions[partition] = _State(first_offset, first_offset)
-        span = Span(partition, next_offset)
+        span = Span(partition, first_offset, next_offset)
         state.spans.append(span)
         return span
 

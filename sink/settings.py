@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas import environment, timeframes
+from schemas import environment, timeframes, tracing
 from schemas.kafka_options import with_file
 from schemas.timeframes import Timeframe
 from schemas.topics import DEFAULT_PREFIX
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     # None: 15 s where the keyspace has one replica, else none (see sink.offsets).
     commit_lag_s: float | None = Field(default=None, ge=0, le=3600)
+    otel_sample: float = Field(default=0.0, ge=0, le=1)
 
     @field_validator("metrics_port", "commit_lag_s", *_FILES, mode="before")
     @classmethod
@@ -57,6 +58,11 @@ class Settings(BaseSettings):
     @classmethod
     def _with_file(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         return with_file(value, info.data.get("kafka_options_file"))
+
+    @field_validator("otel_sample")
+    @classmethod
+    def _can_be_traced(cls, value: float) -> float:
+        return tracing.checked(value)
 
     @field_validator("timeframes")
     @classmethod

@@ -24,6 +24,7 @@ from sink.retry import Verdict
 from sink.rows import position_row
 from sink.store import Store
 from sink.telemetry import Telemetry
+from sink.tracing import Polls
 from sink.writer import Lanes, Underway, Writer
 
 _log = structlog.get_logger()
@@ -39,12 +40,13 @@ POSITIONS_S, COMMIT_S, OVERRIDES_S = 0.2, 1.0, 5.0
 class Worker:
     """Everything one sink process does after its start."""
 
-    def __init__(self, lanes: Lanes, mapper: Mapper, store: Store, writer: Writer, telemetry: Telemetry) -> None:
+    def __init__(self, lanes: Lanes, mapper: Mapper, store: Store, writer: Writer, telemetry: Telemetry, polls: Polls) -> None:
         self._first, self._bulk = self._lanes = lanes
         self._mapper = mapper
         self._store = store
         self._writer = writer
         self._t = telemetry
+        self._polls = polls
         self._group = ""
         self._stopping = self._busy = False
         self._flights: dict[str, Underway] = {}
@@ -88,15 +90,21 @@ class Worker:
         self._report(idle=not (first or messages))
 
     def _launch(self, messages: list[Message], spans: list[Span], lane: Lane) -> None:
-        work = self._mapped(messages) if messages else None
+        work = None
+        if messages:
+            self._polls.taken(lane.name, spans, len(messages))
+            work = self._mapped(messages)
+            self._polls.mapped(lane.name)
         self._land(lane)
         if work is not None:
+            self._polls.writing(lane.name, len(work.rows))
             self._flights[lane.name] = self._writer.launch(work, spans, lane)
 
     def _land(self, lane: Lane) -> None:
         underway = self._flights.pop(lane.name, None)
         if underway is not None:
             self._writer.land(underway)
+            self._polls.written(lane.name)
 
     def _settle(self, lane: Lane) -> None:
         if lane.name in self._flights:
@@ -129,8 +137,8 @@ class Worker:
         if self._is_due("positions", POSITIONS_S, at_once=idle):
             self._write_positions()
         if self._is_due("commit", COMMIT_S):
-            self._first.commit()
-            self._bulk.commit()
+            for lane in self._lanes:
+                self._polls.committed(lane.name, lane.commit(), lane.assigned)
             oldest = [o for o in (lane.offsets.oldest_waiting_us() for lane in self._lanes) if o is not None]
             self._t.commit_lag_seconds.set((_now_us() - min(oldest)) / 1e6 if oldest else 0)
         if self._is_due("overrides", OVERRIDES_S):

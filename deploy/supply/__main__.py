@@ -23,7 +23,7 @@ from deploy.supply.pinned import Pin, pins, rounds
 ROOT = Path(deploy.__file__).resolve().parents[1]
 SHIPPED = {
     **{name: ROOT / "requirements" / f"{name}.txt" for name in ("producer", "processor", "sink")},
-    **{name: ROOT / "deploy" / "container" / f"{name}.txt" for name in ("tools", "ccxt", "calendars")},
+    **{name: ROOT / "deploy" / "container" / f"{name}.txt" for name in ("tools", "ccxt", "calendars", "otel")},
 }
 """Name of an image, or of what can be added to one -> the file that it is made from."""
 ASK_S = 300.0

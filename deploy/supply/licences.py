@@ -29,6 +29,7 @@ _TEXTS = {
     "apache license, version 2.0": "Apache-2.0",
     "mit license": "MIT",
     "bsd": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
 }
 READ = {"venusian": "BSD-3-Clause"}
 """Read by a person, for what the package says of itself is no licence's name.

@@ -91,7 +91,7 @@ def test_everything_installed_in_an_image_is_pinned_by_hash():
 
 def test_images_have_the_versions_that_the_tests_ran_with():
     dev, *others = ({p.split(" \\")[0] for p in re.findall(r"^\w.+==.+$", lock.read_text(), re.MULTILINE)} for lock in LOCKS)
-    assert len(others) == 4  # build, tools, ccxt, calendars
+    assert len(others) == 5  # build, tools, ccxt, calendars, otel
     for pins in others:
         assert {p.split(" ;")[0].strip() for p in pins} <= {p.split(" ;")[0].strip() for p in dev}
 
