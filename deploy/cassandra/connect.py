@@ -1,4 +1,4 @@
-"""SHELL (Cassandra). A short-lived session for commands."""
+"""SHELL (Cassandra). A session for commands: most live for seconds, the console's for weeks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 20.0
 """Creating a table on a busy laptop takes seconds."""
+RECONNECT_S = 1.0
+"""Constant, as the sink's: by the driver's default, which doubles up to ten minutes, a page may stay blind as long again as its
+store was away."""
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def connected(address: str) -> Iterator[Any]:
     # Commands only; importing the driver takes a third of a second.
     from cassandra import DriverException
     from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
-    from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+    from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
     from sink.retry import words
 
@@ -42,6 +45,7 @@ def connected(address: str) -> Iterator[Any]:
             [(host, int(port)) for host, _, port in hosts],
             protocol_version=5,
             compression=False,
+            reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             connect_timeout=10,
             **_access().driver_options(),
