@@ -69,9 +69,9 @@ audit: setup $(AUDIT)/.installed ## Licences, bills of materials, known vulnerab
 
 LOCK := uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet
 lock: ## Pin the dependencies anew (needs uv)
-	for extra in producer processor sink; do \
-	  $(LOCK) --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	for extra in producer processor sink; do \
+	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
 	for extra in tools ccxt calendars otel; do \
 	  $(LOCK) -c requirements/dev.txt --extra $$extra pyproject.toml -o deploy/container/$$extra.txt; done
 	$(LOCK) --python-version 3.11 deploy/supply/tools.in -o deploy/supply/tools.txt

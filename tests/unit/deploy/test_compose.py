@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 KUBERNETES = {str(p.relative_to(ROOT)): p.read_text(encoding="utf-8") for p in (ROOT / "deploy" / "kubernetes").rglob("*.yaml")}
-LOCKS = [ROOT / "requirements" / "dev.txt", *(ROOT / "deploy" / "container").glob("*.txt")]
+IMAGES = [ROOT / "requirements" / f"{name}.txt" for name in ("producer", "processor", "sink")]
+LOCKS = [ROOT / "requirements" / "dev.txt", *IMAGES, *(ROOT / "deploy" / "container").glob("*.txt")]
 SERVICES = ("producer", "processor", "sink", "simulator")
 
 
@@ -91,7 +92,7 @@ def test_everything_installed_in_an_image_is_pinned_by_hash():
 
 def test_images_have_the_versions_that_the_tests_ran_with():
     dev, *others = ({p.split(" \\")[0] for p in re.findall(r"^\w.+==.+$", lock.read_text(), re.MULTILINE)} for lock in LOCKS)
-    assert len(others) == 5  # build, tools, ccxt, calendars, otel
+    assert len(others) == 8  # the services; build, tools, ccxt, calendars, otel
     for pins in others:
         assert {p.split(" ;")[0].strip() for p in pins} <= {p.split(" ;")[0].strip() for p in dev}
 
