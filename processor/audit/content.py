@@ -1,7 +1,8 @@
 """PURE. What of a candle or gap has to agree, and the shapes in which contents are found.
 
 Content is every field but state, reason, updated_at and input_*, which tell how and when it was published (ARCHITECTURE R1).
-A rebuild under a raised generation changes no content, so versions are compared without it.
+A rebuild under a raised generation changes no content, so versions are compared without it. A gap of a consolidated series is
+told when it says something else: how much of its hour was known then, which is its version, depends on when (R24).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from processor.audit.book import CandleKey
+from schemas.groups import SOURCE
 from schemas.records import Candle, Gap
 
 GENERATION = 10**12
@@ -63,9 +65,10 @@ def generation_of(version: int) -> int:
 def differing(wanted: Candle | Gap, found: Found) -> list[str]:
     """Return, for people, each field of the content that is not as wanted; fields that `found` lacks are passed over."""
     candle = isinstance(wanted, Candle)
+    versioned = candle or not wanted.series.startswith(f"{SOURCE}:")
     lines = []
     for name in CANDLE_CONTENT if candle else GAP_CONTENT:
-        if name not in found:
+        if name not in found or (name == "version" and not versioned):
             continue
         ought, is_ = getattr(wanted, name), found[name]
         if candle and name == "version":

@@ -150,7 +150,7 @@ class Rebuilder:
                 publishing.settle(series, 0)
                 out = Outbox()
                 out.collect(series)
-                out.candles += self.partition.groups.follow(self.partition, out.candles, 0)
+                self.partition.consolidate(out)
                 self._note(out)
 
     def watermarks(self) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """PURE. What instruments of one group say of a minute, and which of them is followed (ARCHITECTURE, R24).
 
 An instrument's word on a closed 1m window is its candle, or that it has none and why. Of words only the newest counts (the
-highest version), and what is made of a group's words depends on nothing else: neither on the order in which they came, nor on
-what was published before.
+highest version; of equal ones that of the weightier cause), and what is made of a group's words depends on nothing else: neither
+on the order in which they came, nor on what was published before.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from processor.core.ohlcv import UNIT, share_lost_ppm, version_of
-from processor.core.timeline import Loss, lost_in
+from processor.core.timeline import PRIORITY, Loss, lost_in
 from schemas.records import Candle, GapCause, Provenance
 from schemas.timeframes import BASE_US
 
 GENERATION = 10**12
 _WRAP = (1 << 64) - 1
+_WEIGHT = {cause: len(PRIORITY) - rank for rank, cause in enumerate(PRIORITY)}
+_WEIGHTS = 16
+"""More than there are weights: what is known of a word without candle is its version, and then its cause."""
+_MOST = 1 << 34
+"""More than all that is known of a word without candle (one fill, everything lost)."""
 
 
 class Word(NamedTuple):
@@ -34,9 +39,18 @@ class Word(NamedTuple):
         fills = self.version // version_of(0, 1, 0, 0, False)
         return not self.lost_us and not fills
 
+    @property
+    def weight(self) -> int:
+        """How weighty its cause is: a moment that is lost for two causes is the weightier one's, whichever was told first."""
+        return _WEIGHT.get(self.cause, 0)
+
     def newer_than(self, other: Word | None) -> bool:
         """Tell whether this is the newer one; a candle is newer than its absence, for it never goes away."""
-        return other is None or (self.candle is not None, self.version) > (other.candle is not None, other.version)
+        return other is None or self._place > other._place
+
+    @property
+    def _place(self) -> tuple[bool, int, int]:
+        return self.candle is not None, self.version, self.weight
 
 
 UNKNOWN = Word(0, BASE_US, "partial_start")
@@ -53,10 +67,14 @@ def word_without(timeline: Sequence[Loss], start: int) -> Word:
     """Return the word of an instrument that has no candle of the minute at `start`, by its disjoint losses.
 
     Its version grows as that of a candle does (R2): with what is found lost, and by more with what is filled. It is never 0, for
-    that the window is closed is knowledge too: silence that is certain may take the place of a loss.
+    that the window is closed is knowledge too: silence that is certain may take the place of a loss. Of several causes it has
+    the weightiest: that one only gains, the one with most time can go to and fro.
     """
     end = start + BASE_US
     lost_us, cause = lost_in(timeline, start, end)
+    if lost_us:
+        touching = (x.cause for x in timeline if x.start < end and start < x.known_to and not x.is_filled)
+        cause = max(touching, key=lambda c: _WEIGHT.get(c, 0))
     filled = any(x.start < end and start < x.known_to and x.is_filled for x in timeline)
     return Word(version_of(0, int(filled), 0, share_lost_ppm(lost_us, BASE_US), True), lost_us, cause)
 
@@ -66,14 +84,21 @@ class Choice(NamedTuple):
 
     version: int
     word: Word
+    at: int
+    """Whose word it is, by its place in the group's order."""
+    known: int
+    """Grows with whatever is learned of the words asked, as far as none of them has a candle."""
+    waits: bool
+    """True where somebody who would be asked has not closed the window yet."""
 
 
 def choose(words: Sequence[Word | None]) -> Choice | None:
     """Return what a group shows of a minute; None while its window is not closed.
 
     The instruments are asked in their order, up to the first that is intact: it needs nobody behind it. Of the candles of those
-    asked the one with the highest coverage is shown, the earlier one of equals. Who has not closed the window yet is waited
-    for, as are those behind it.
+    asked the one with the highest coverage is shown, the earlier one of equals; where nobody has a candle, the word of the one
+    that lost least, and of one that was not served only if that is all there is. Who has not closed the window yet is waited for,
+    as are those behind it.
 
     The version is the sum of the words asked. Each of them only grows; and once asked, nobody is left out again, for who is not
     intact never becomes so. So newer knowledge has the higher version, whichever way the choice goes.
@@ -82,16 +107,25 @@ def choose(words: Sequence[Word | None]) -> Choice | None:
         words: one an instrument, in the group's order; None where its window is not closed.
     """
     asked: list[Word] = []
+    waits = False
     for word in words:
         if word is None:
+            waits = True
             break
         asked.append(word)
         if word.intact:
             break
     if not asked:
         return None
-    shown = [w for w in asked if w.candle is not None] or asked
-    return Choice(sum(w.version for w in asked), min(shown, key=lambda w: w.lost_us))
+    shown = [i for i, w in enumerate(asked) if w.candle is not None] or range(len(asked))
+    at = min(shown, key=lambda i: (asked[i].lost_us, not asked[i].version))
+    known = sum(w.version * _WEIGHTS + w.weight + _served(len(words) - 1 - i) for i, w in enumerate(asked) if w.version)
+    return Choice(sum(w.version for w in asked), asked[at], at, known, waits)
+
+
+def _served(behind: int) -> int:
+    # That one was served after all is worth more than the words of all behind it, which it may make needless.
+    return _MOST * ((1 << behind) - 1)
 
 
 class Rolled(NamedTuple):

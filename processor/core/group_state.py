@@ -1,4 +1,4 @@
-"""PURE. The state of consolidated series: ``g|<series>|<hour>``, the words on an hour's minutes.
+"""PURE. The state of consolidated series: ``g|<series>|<hour>``, the words on an hour's minutes; their gaps' beside it.
 
 Written before everything else of a partition: what a series' own state says it has told, its group has heard.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import fastavro
 
 from processor.core.consolidated import Word
+from processor.core.group_gap_state import dump_gaps, load_gaps
 from processor.core.groups import Groups
 from processor.core.minutes import Consolidated, Minute
 from processor.core.shapes import read, write
@@ -66,6 +67,7 @@ def dump_groups(groups: Groups) -> list[tuple[bytes, bytes | None]]:
                 written.append((key, None))
                 group.written.discard(hour)
         group.due = set()
+        written += dump_gaps(group.gaps, group.partition)
     return written
 
 
@@ -102,6 +104,7 @@ def load_groups(groups: Groups, partition: int, state: dict[bytes, bytes]) -> No
             _load_minutes(of[name], values["minutes"])
         else:
             groups.foreign.append(key)
+    groups.foreign += load_gaps({name: group.gaps for name, group in of.items()}, partition, state)
 
 
 def _load_minutes(group: Consolidated, minutes: list[dict[str, Any]]) -> None:

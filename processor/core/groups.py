@@ -1,4 +1,4 @@
-"""PURE. The groups of one partition: what their instruments publish and close is heard, consolidated candles are published."""
+"""PURE. The groups of one partition: what their instruments publish and close is heard, candles and gaps of theirs are made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from processor.core.gaps import floor_base
 from processor.core.minutes import Consolidated
 from processor.core.series import Series
 from processor.core.timeline import BEFORE, FOREVER, Loss
-from schemas.records import Candle, Price
+from schemas.records import Candle, Gap, Price
 from schemas.timeframes import BASE_US
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Groups:
         """Say whether a series is part of a group."""
         return series in self.of
 
-    def follow(self, partition: Partition, candles: Sequence[Candle], now: int) -> list[Candle]:
-        """Hear what a partition publishes and how far its series are closed; return the candles that follow from it.
+    def follow(self, partition: Partition, candles: Sequence[Candle], now: int) -> tuple[list[Candle], list[Gap]]:
+        """Hear what a partition publishes and how far its series are closed; return the candles and gaps that follow from it.
 
         Args:
             partition: as it is after `candles` were made.
@@ -62,6 +62,7 @@ class Groups:
             if (group := self.of.get(ended.name)) is not None:
                 self._listen(group, ended, floor_base(ended.watermark))
         made: list[Candle] = []
+        gaps: list[Gap] = []
         for group in self.all:
             if self._has_begun(partition, group):
                 for source, member in zip(group.sources, group.members, strict=True):
@@ -71,7 +72,10 @@ class Groups:
                         self._listen(group, series, front)
                     group.reach(member, front)
                 made += group.publish(now)
-        return made
+                gaps += group.tell_gaps(now)
+                if not partition.held.is_due:  # what history is due may speak of minutes that the clock has left far behind
+                    group.forget()
+        return made, gaps
 
     def restored(self, partition: Partition) -> None:
         """Take in that a partition and these groups' minutes were restored."""
@@ -96,7 +100,10 @@ class Groups:
         return group.name in self._begun
 
     def _listen(self, group: Consolidated, series: Series, front: int) -> None:
-        if series.run or series.first is None or series.good_from is None:
+        if series.run or series.first is None:
+            return
+        group.gaps.seen_from(max(series.first, self._floors.get(series.name, BEFORE)))
+        if series.good_from is None:
             return
         timeline = series.timeline()
         at, judged_by = self._heard.get(series.name, (BEFORE, timeline))

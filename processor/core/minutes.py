@@ -1,19 +1,21 @@
-"""PURE. One consolidated series: the words on its minutes that may still change, and the candles that follow from them."""
+"""PURE. One consolidated series: the words on its minutes that may still change, and the candles and gaps that follow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.consolidated import GENERATION, UNKNOWN, Choice, Word, choose, roll_up
+from processor.core.group_gaps import GroupGaps, Member
 from processor.core.rolls import timeframes_of
 from processor.core.timeline import BEFORE
 from schemas.groups import Group
-from schemas.records import Candle, CandleReason, Price
+from schemas.records import Candle, CandleReason, Gap, Price
 from schemas.timeframes import BASE_US, HOUR
 
-NOBODY = Choice(0, UNKNOWN)
+NOBODY = Choice(0, UNKNOWN, 0, 0, waits=False)
 """What is shown of a minute that nobody has said anything of."""
 
 
@@ -49,10 +51,15 @@ class Consolidated:
         """Hours whose minutes changed since the last snapshot."""
         self.written: set[int] = set()
         """Hours that the last snapshots hold."""
+        self.gaps = GroupGaps(self.name, price, dict(zip(self.members, map(self._member, group.instruments), strict=True)))
         self._told: dict[tuple[int, int], int] = {}
         self._changed: dict[int, CandleReason] = {}
         self._closed_to = BEFORE
         self._forgotten_at = BEFORE
+
+    def _member(self, instrument: str) -> Member:
+        source, _, symbol = instrument.partition(":")
+        return Member(source, symbol, calendar_of(self.config.sessions, instrument))
 
     @property
     def clock(self) -> int:
@@ -62,7 +69,13 @@ class Consolidated:
     # What is heard
 
     def hear(self, series: str, start: int, word: Word) -> None:
-        """Take in a word of one of its series on the minute at `start`; one that is not newer changes nothing."""
+        """Take in a word of one of its series on the minute at `start`; one that is not newer changes nothing.
+
+        Nor does one on a minute that is forgotten: it would be judged without the others' words (a source that joins late and
+        loads its past).
+        """
+        if self.gaps.is_over(start):
+            return
         minute = self.minutes.get(start)
         if not word.newer_than(None if minute is None else minute.words.get(series)):
             return
@@ -95,6 +108,7 @@ class Consolidated:
         told: list[Candle] = []
         parents: dict[tuple[int, int, int], CandleReason] = {}
         for start, reason in sorted(self._changed.items()):
+            self.gaps.due.add(start // HOUR)
             choice = self._choice(start)
             if choice is None:
                 continue  # judged again when its first series closes it
@@ -107,8 +121,23 @@ class Consolidated:
         for end, index, start in sorted(parents):
             if end <= self.clock:
                 told += self._tell_parent(index, start, end, parents[end, index, start], now)
-        self._forget()
         return told
+
+    def tell_gaps(self, now: int) -> list[Gap]:
+        """Return the gaps that changed, once candles are published; `now` is stamped on them.
+
+        The last closed minute is left out while one that would be asked has not closed it: a second later it may have a candle.
+        """
+        last = self.clock - BASE_US
+        shown = self._empty(last)
+        waits = shown is not None and shown.waits
+        return self.gaps.tell(last if waits else self.clock, self._empty, now)
+
+    def _empty(self, start: int) -> Choice | None:
+        minute = self.minutes.get(start)
+        if minute is not None and minute.told:
+            return None
+        return self._choice(start) or NOBODY
 
     def _choice(self, start: int) -> Choice | None:
         minute, end = self.minutes.get(start), start + BASE_US
@@ -175,7 +204,9 @@ class Consolidated:
             return [s for s in range(first, end, BASE_US) if s in self.minutes]
         return [s for s in self.minutes if first <= s < end]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drop what cannot change any more."""
+        self.gaps.forget_before(self.clock - self._kept_us)
         if self.clock < self._forgotten_at + HOUR:
             return
         self._forgotten_at = self.clock
@@ -190,7 +221,8 @@ class Consolidated:
     def restored(self, fronts: dict[str, int]) -> None:
         """Take in that `minutes` were restored, of series closed up to `fronts`: what follows from both was told before."""
         self.fronts.update(fronts)
-        self._closed_to = self.clock
+        self._closed_to = self.gaps.judged_to = self.clock
+        self.gaps.forget_before(self.clock - self._kept_us)
         for start in self.minutes:
             for end, index, first in self._parents_of(start):
                 if end <= self.clock and (index, first) not in self._told:

@@ -11,6 +11,7 @@ import polars as pl
 from processor.core import answers, folding, forgetting, publishing, statuses
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
+from processor.core.group_gap_state import dump_news
 from processor.core.groups import Groups
 from processor.core.journal import Remembered, dump_journal
 from processor.core.outbox import Outbox
@@ -187,13 +188,19 @@ class Partition:
 
     def take_journal(self) -> list[tuple[bytes, bytes | None]]:
         """Return the journal and start a new one."""
-        journal, self.journal = self.journal, []
+        journal, self.journal = self.journal + dump_news(self.groups), []
         return journal
 
     def take_out(self) -> Outbox:
-        """Return what is to be published and start a new outbox."""
+        """Return what is to be published and start a new outbox; the journal taken after it speaks of all that is in it."""
         out, self.out = self.out, Outbox()
+        self.consolidate(out)
+        return out
+
+    def consolidate(self, out: Outbox) -> None:
+        """Add to `out` what follows for the groups from its candles, and from the windows closed by now."""
         if self.groups:
             of_groups = (c for many in out.vendor_candles if self.groups.hears(many.origin.series) for c in many.records())
-            out.candles += self.groups.follow(self, [*out.candles, *of_groups], self.now)
-        return out
+            candles, gaps = self.groups.follow(self, [*out.candles, *of_groups], self.now)
+            out.candles += candles
+            out.gaps += gaps

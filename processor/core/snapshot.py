@@ -4,7 +4,8 @@ A flush may be cut anywhere, so any prefix of it, on top of older records, resto
 window says by its offset which records it holds, and statuses read again teach a series what its feed knows already. The order
 within a flush matters:
 
-0. ``g|<series>|<hour>``: what a group has heard (see `group_state`), before the state of those it was heard from.
+0. ``g|<series>|<hour>``: what a group has heard (see `group_state`), before the state of those it was heard from;
+   ``h|<series>|<hour>``: its gaps as told, ``u|...``: their journal (see `group_gap_state`).
 1. ``f|<source>``: a feed's timeline. Before series, so that no series counts on a loss that is not known any more.
 2. ``v|<series>|<day>``: a vendor's candles of one day; ``c|<series>|<run>|<timeframe>|<chunk>``: closed windows, 60 a chunk.
    Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. What was forgotten

@@ -95,6 +95,16 @@ def group_candles(pages, timeframe="1m"):
     return {(c["start"] - ZERO) // MINUTE: c for c in answer["candles"] if c["state"] != "live"} if status == 200 else {}
 
 
+def group_gaps(pages):
+    status, answer = pages.gaps("group:market")
+    found = [g for g in answer["gaps"] if g["to_time"] != g["from_time"]] if status == 200 else []
+    return sorted(found, key=lambda g: g["from_time"])
+
+
+def minute_of(time_us):
+    return None if time_us is None else (time_us - ZERO) // MINUTE
+
+
 def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(space, services):
     processor = services["processor"]
     pages = Pages(processor)
@@ -114,8 +124,13 @@ def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(
     a.trades(100.0, 4, 5)
     b.says(6.04)
     a.says(6.04, good_from=4.0)
+    for source in (b, a):  # nobody trades in minute 6, and both are gone from minute 7 on
+        source.says(7.04, good_from=-1.0 if source is b else 4.0)
+    for source in (b, a):
+        source.says(8.04, "down", good_until=7.0, good_from=-1.0 if source is b else 4.0)
     pages.wait_rebuilt()
     wait_until(lambda: 5 in group_candles(pages) and group_candles(pages, "5m"), 60, "the last minute", [processor])
+    wait_until(lambda: len(group_gaps(pages)) == 3, 60, "the group's gaps", [processor])
 
     found = group_candles(pages)
     assert {m: c["source"] for m, c in found.items()} == {0: "alpha", 1: "alpha", 2: "beta", 3: "beta", 4: "alpha", 5: "alpha"}
@@ -124,6 +139,9 @@ def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(
     parent = group_candles(pages, "5m")[0]
     assert (parent["source"], parent["trade_count"], parent["volume"]) == ("alpha,beta", 5, 10.0)
     assert "group:market" in pages.get("/series")[1]["series"]
+    empty = [("no_trades", "closed", -1, 0), ("no_trades", "closed", 6, 7), ("feed_down", "open", 7, None)]
+    assert [(g["cause"], g["state"], minute_of(g["from_time"]), minute_of(g["to_time"])) for g in group_gaps(pages)] == empty
+    assert {(g["source"], g["symbol"], g["fillable"]) for g in group_gaps(pages)} == {("alpha", "X", False)}
 
     place = murmur2(b"market", a.publisher.partitions)
     records = published.messages(space, TRADES)
@@ -139,11 +157,17 @@ def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(
         return report if report["clean"] and not any("not yet" in c for c in report["counts"]) else None
 
     report = wait_until(clean, 60, "a clean audit")
+    assert report["counts"]["gaps compared in kafka"] == report["counts"]["gaps compared in cassandra"] >= 1
     # Six minutes of the group and of b, four of a; each 5m window that began with minute 0.
     assert report["counts"]["candles compared in kafka"] == report["counts"]["candles compared in cassandra"] >= 6 + 6 + 4 + 3
     with connected(space.cassandra) as session:
         rows = session.execute(f"SELECT source FROM {space.keyspace}.candles_1m WHERE series = 'group:market'")
         assert [row.source for row in rows] == [found[m]["source"] for m in sorted(found, reverse=True)]
+    read = json.loads(candlewick(space.env, "gaps", "group:market", "--format=json"))
+    told = [(g["cause"], g["state"], minute_of(g["from_ms"] * 1000), g["to_ms"] and minute_of(g["to_ms"] * 1000)) for g in read]
+    assert told == empty
+    in_kafka = [g for g in published.gaps(space, "alpha") if g.series == "group:market"]
+    assert len({(g.gap_id, g.version) for g in in_kafka}) == len(in_kafka), "each was told once, before and after the restart"
 
 
 def test_history_goes_where_its_group_is(space):

@@ -11,10 +11,10 @@ from processor.core.consolidated import Word, choose, word_of
 from processor.core.minutes import Consolidated
 from processor.core.ohlcv import share_lost_ppm, version_of
 from schemas.groups import parse_groups
-from schemas.records import Candle
+from schemas.records import Candle, Gap, GapCause
 from schemas.timeframes import MINUTE, SECOND
 from tests.support.core import ZERO
-from tests.support.pairs import GROUP, GROUPED, A, B, PairReader, closed_to, followed, pairs
+from tests.support.pairs import GROUP, GROUPED, WITH_HOURS, A, B, PairReader, closed_to, followed, pairs, why_empty
 from tests.support.worlds import plans_of
 
 thorough = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -62,6 +62,56 @@ def test_case_o_law_6_without_a_crash_every_publication_has_a_higher_version(wor
 
 
 @thorough
+@given(pairs(), st.sampled_from([GROUPED, WITH_HOURS]))
+def test_case_o_law_4_5_each_closed_minute_has_a_candle_or_lies_in_one_gap_with_the_word_of_one_that_was_asked(world, config):
+    reader = PairReader(world, config).read_on()
+    reader.step("history", 0, True)
+    end, candles = closed_to(reader, "sim"), {s for t, s in reader.of(GROUP) if t == "1m"}
+    holes = [g for g in reader.gaps.values() if g.series == GROUP and g.to_time != g.from_time]
+    # It begins when the first of its series was first seen: then that series has a candle of its own records, or a gap.
+    own = [c.start for c in reader.newest.values() if c.series in (A, B) and c.timeframe == "1m" and c.provenance == "trades"]
+    first = min([*own, *(g.from_time for g in reader.gaps.values() if g.series in (A, B))]) // MINUTE * MINUTE
+    assert all(first <= g.from_time < end and (g.to_time is None or g.to_time <= end) for g in holes)
+    # The last minute is told of once the other has closed it too, or a minute later.
+    for start in range(first, end if closed_to(reader, "alt") >= end else end - MINUTE, MINUTE):
+        mine = [g for g in holes if g.from_time <= start and (g.to_time is None or start < g.to_time)]
+        if start in candles:
+            assert not mine
+        else:
+            ((cause, series),) = [(g.cause, f"{g.source}:{g.symbol}") for g in mine]
+            assert (cause, series) == why_empty(reader, start)
+
+
+@thorough
+@given(pairs(), plans, st.sampled_from([GROUPED, WITH_HOURS]))
+def test_case_o_law_2_7_8_gaps_do_not_depend_on_order_batches_or_crashes(world, plan, config):
+    plain = PairReader(world, config).read_on()
+    other = PairReader(world, config)
+    for kind, number, live in plan:
+        other.step(kind, number, live)
+    other.read_on()
+    assert other.holes(GROUP) == plain.holes(GROUP)
+
+
+@thorough
+@given(pairs(), plans)
+def test_case_o_law_6_without_a_crash_every_record_of_a_gap_says_something_else_in_a_higher_version(world, plan):
+    reader = PairReader(world)
+    for kind, number, live in plan:
+        if kind != "crash":
+            reader.step(kind, number, live)
+    reader.read_on()
+    told: dict[str, Gap] = {}
+    for gap in reader.told_gaps:
+        if gap.series == GROUP:
+            before = told.get(gap.gap_id)
+            assert before is None or gap.version > before.version
+            assert before is None or (gap.to_time, gap.source) != (before.to_time, before.source)
+            assert not gap.fillable
+            told[gap.gap_id] = gap
+
+
+@thorough
 @given(pairs())
 def test_case_o_law_3_a_parent_is_the_merge_of_what_was_followed(world):
     candles = PairReader(world).read_on().of(GROUP)
@@ -97,7 +147,8 @@ def histories(draw: st.DrawFn) -> list[list[Word]]:
             else:
                 records, has_candle = records + 1, True
             version = version_of(0, fills, records, share_lost_ppm(lost, MINUTE), True)
-            words.append(_word(name, version, lost) if has_candle else Word(version, lost, "feed_down" if lost else "none"))
+            cause: GapCause = ("feed_down" if lost < MINUTE // 2 else "producer_down") if lost else "none"
+            words.append(_word(name, version, lost) if has_candle else Word(version, lost, cause))
         found.append(words or [Word(1, 0, "none")])
     return found
 
@@ -135,6 +186,40 @@ def test_any_order_of_words_with_repeats_ends_in_the_choice_of_the_newest(words,
             choice.version,
             choice.word.candle.fingerprint,
         )
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), histories(), st.randoms(use_true_random=False))
+def test_any_order_of_words_on_two_minutes_ends_in_the_gaps_of_the_newest(one, other, random):
+    group, newest = (Consolidated(GROUPED, parse_groups("g=" + ",".join(SERIES))[0], "trade", 0) for _ in range(2))
+    said = [(start, n, w) for start, of in ((ZERO, one), (ZERO + MINUTE, other)) for n, ws in enumerate(of) for w in ws]
+    random.shuffle(said)
+    told: dict[str, Gap] = {}
+    for start, n, word in said:
+        _hear(group, start, n, word)
+        for gap in _gaps_of(group):
+            assert gap.gap_id not in told or gap.version > told[gap.gap_id].version
+            told[gap.gap_id] = gap
+    for start, n, word in said:
+        _hear(newest, start, n, word)
+    wanted = {(g.gap_id, g.to_time, g.source) for g in _gaps_of(newest)}
+    assert {(g.gap_id, g.to_time, g.source) for g in told.values() if g.to_time != g.from_time} == wanted
+
+
+def _hear(group: Consolidated, start: int, n: int, word: Word) -> None:
+    # Windows are closed in order, and what is said of one is said when it closes.
+    group.gaps.seen_from(ZERO)
+    group.hear(SERIES[n], start, word)
+    for end in (ZERO + MINUTE, ZERO + 2 * MINUTE):
+        heard = group.minutes.get(end - MINUTE)
+        if heard is None or SERIES[n] not in heard.words:
+            break
+        group.reach(SERIES[n], end)
+
+
+def _gaps_of(group: Consolidated) -> list[Gap]:
+    group.publish(0)
+    return group.tell_gaps(0)
 
 
 def test_b_is_an_instrument_of_the_pair():

@@ -214,8 +214,8 @@ class Driven:
                 self.state[key] = value
 
     def _collect(self) -> None:
-        self._keep(self.partition.take_journal())
         out = self.partition.take_out()
+        self._keep(self.partition.take_journal())
         self.candles += out.all_candles()
         self.gaps += out.gaps
         self.ignored += out.ignored

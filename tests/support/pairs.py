@@ -9,12 +9,15 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from processor.core.config import CoreConfig
+from processor.core.timeline import PRIORITY
 from schemas.groups import parse_groups
 from schemas.records import Candle, Gap, HistoryCandle, Trade
 from schemas.timeframes import MINUTE
-from tests.support.worlds import CONFIG, Reader, World, worlds
+from tests.support.worlds import CONFIG, GOOD_FROM, HOURS, Reader, World, worlds
 
 GROUPED = replace(CONFIG, groups=parse_groups("one=sim:X,alt:X"))
+WITH_HOURS = replace(GROUPED, sessions=tuple(("*", calendar) for _, calendar in HOURS.sessions))
+"""The same with ten minutes in which both markets are closed."""
 A, B, GROUP = "sim:X", "alt:X", "group:one"
 R = TypeVar("R", Trade, HistoryCandle)
 SILENCE = ("no_trades", "market_closed")
@@ -64,16 +67,18 @@ class PairReader(Reader):
         super().__init__(world, config)
         self.newest: dict[tuple[str, str, int], Candle] = {}
         self.told: list[Candle] = []
+        self.told_gaps: list[Gap] = []
 
     def _collect(self) -> None:
-        self._write(self.partition.take_journal(), None)
         out = self.partition.take_out()
+        self._write(self.partition.take_journal(), None)
         for candle in out.all_candles():
             self.told.append(candle)
             place = candle.series, candle.timeframe, candle.start
             if place not in self.newest or candle.version >= self.newest[place].version:
                 self.newest[place] = candle
         for gap in out.gaps:
+            self.told_gaps.append(gap)
             if gap.gap_id not in self.gaps or gap.version >= self.gaps[gap.gap_id].version:
                 self.gaps[gap.gap_id] = gap
 
@@ -83,6 +88,14 @@ class PairReader(Reader):
             (timeframe, start): replace(c, state="final", reason="none", updated_at=0, input_offset=0)
             for (name, timeframe, start), c in self.newest.items()
             if name == series
+        }
+
+    def holes(self, series: str) -> set[tuple[str, int | None, str, str]]:
+        """Return (id, end, state, whose word it is) of a series' gaps that are not empty."""
+        return {
+            (g.gap_id, g.to_time, g.state, f"{g.source}:{g.symbol}")
+            for g in self.gaps.values()
+            if g.series == series and g.to_time != g.from_time
         }
 
 
@@ -103,6 +116,30 @@ def followed(reader: PairReader) -> dict[int, Candle]:
         elif b is not None and (a is not None or damaged):
             shown[start] = b
     return shown
+
+
+def why_empty(reader: PairReader, start: int) -> tuple[str, str]:
+    """Return the cause of a closed minute without a candle, and whose word that is: from what a consumer of gaps knows."""
+    asked: list[tuple[int, bool, str, str]] = []
+    for name in (A, B):
+        if start + MINUTE > closed_to(reader, name.partition(":")[0]):
+            break
+        if start < GOOD_FROM // MINUTE * MINUTE:  # it was not served then, and vouches for nothing
+            asked.append((MINUTE, True, "partial_start", name))
+            continue
+        of = [g for g in reader.gaps.values() if g.series == name and g.from_time < start + MINUTE and start < _end_of(g)]
+        losses = [g for g in of if g.cause not in SILENCE and g.from_time != g.to_time]
+        lasting = [g for g in losses if g.state != "filled"]
+        lost_us = sum(min(_end_of(g), start + MINUTE) - max(g.from_time, start) for g in lasting)
+        if lasting:
+            cause: str = min((g.cause for g in lasting), key=PRIORITY.index)
+        else:
+            (cause,) = {g.cause for g in of if g.cause in SILENCE and g.from_time != g.to_time}
+        asked.append((lost_us, False, cause, name))
+        if not losses:
+            break
+    *_, cause, name = min(asked, key=lambda x: x[:2])
+    return cause, name
 
 
 def closed_to(reader: PairReader, source: str) -> int:

@@ -201,8 +201,8 @@ class Reader:
                 self.state[key] = value
 
     def _collect(self) -> None:
-        self._write(self.partition.take_journal(), None)
         out = self.partition.take_out()
+        self._write(self.partition.take_journal(), None)
         for candle in out.all_candles():
             place = (candle.timeframe, candle.start)
             if place not in self.candles or candle.version >= self.candles[place].version:

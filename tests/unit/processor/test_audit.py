@@ -93,6 +93,13 @@ def test_a_raised_generation_is_no_content():
     assert differing(a_candle(), vars(replace(a_candle(), version=5 + 3 * GENERATION))) == ["version is 5, should be 4"]
 
 
+def test_the_version_of_a_groups_gap_says_how_much_was_known_when_it_was_told_and_is_no_content():
+    gap = replace(a_gap(), series="group:one")
+    assert differing(gap, vars(replace(gap, version=gap.version + 1))) == []
+    assert differing(gap, vars(replace(gap, cause="refused"))) == ["cause is refused, should be feed_down"]
+    assert differing(a_gap(), vars(replace(a_gap(), version=7)))[0].startswith("version is 7")
+
+
 @pytest.mark.parametrize("field", ["open", "close", "volume", "trade_count", "late_count", "coverage", "fingerprint"])
 def test_every_other_field_is_content(field):
     wrong = replace(a_candle(), **{field: getattr(a_candle(), field) + 1})

@@ -4,58 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from processor.core.config import CoreConfig
 from schemas.groups import parse_groups
 from schemas.records import Loss
-from schemas.timeframes import parse_list
-from tests.support.core import Driven, at, shown
-
-CONFIG = CoreConfig(timeframes=parse_list("1m,5m"), groups=parse_groups("btc=sim:X,alt:Y"))
-
-
-class Pair(Driven):
-    """A partition that hears of two sources; `a` and `b` say whose turn it is."""
-
-    def __init__(self, config=CONFIG):
-        super().__init__(config)
-
-    @property
-    def a(self):
-        self.source, self.symbol = "sim", "X"
-        return self
-
-    @property
-    def b(self):
-        self.source, self.symbol = "alt", "Y"
-        return self
-
-    def trade(self, *args, **more):
-        return super().trade(*args, **{"symbol": self.symbol, **more})
-
-    def status(self, *args, **more):
-        super().status(*args, **{"symbols": (self.symbol,), **more})
-
-    def vendor(self, *args, **more):
-        return super().vendor(*args, symbol=self.symbol, **more)
-
-    def out(self, timeframe="1m", series="group:btc"):
-        found = {}
-        for c in self.candles:
-            if c.series == series and c.timeframe == timeframe:
-                assert c.start not in found or c.version > found[c.start].version
-                found[c.start] = c
-        return {shown(s): found[s] for s in sorted(found)}
-
-    def followed(self, timeframe="1m"):
-        return {start: c.source for start, c in self.out(timeframe).items()}
+from tests.support.core import at
+from tests.support.two_sources import CONFIG, Pair, pair_of
 
 
 @pytest.fixture
 def pair():
-    driven = Pair()
-    driven.a.status("-01:00", good_from="-05:00")
-    driven.b.status("-01:00", good_from="-05:00")
-    return driven
+    return pair_of()
 
 
 def both_trade(pair, time, a=10.0, b=20.0):
