@@ -221,7 +221,8 @@ class Consolidated:
     def restored(self, fronts: dict[str, int]) -> None:
         """Take in that `minutes` were restored, of series closed up to `fronts`: what follows from both was told before."""
         self.fronts.update(fronts)
-        self._closed_to = self.gaps.judged_to = self.clock
+        self._closed_to = self.clock
+        self.gaps.judged_to = self.clock - BASE_US  # the last minute may have waited
         self.gaps.forget_before(self.clock - self._kept_us)
         for start in self.minutes:
             for end, index, first in self._parents_of(start):
