@@ -178,3 +178,16 @@ def test_right_that_is_taken_away_at_run_time_ends_the_service_with_its_topic(
     assert len(errors) == 1 or name == "processor", errors
     assert resource in errors[0]
     assert "uthoriz" in json.loads(errors[0]).__repr__()
+
+
+def test_processor_whose_right_to_its_group_is_taken_away_at_run_time_says_so_and_ends(secured, venue, without, tmp_path):
+    with contextlib.ExitStack() as ending:
+        processor = started("processor", env_of(secured, venue, "processor"), tmp_path)
+        ending.callback(processor.discard)
+        wait_until(lambda: '"partitions.assigned"' in processor.tail(200), 120, "the processor", [processor])
+        without("processor", ResourceType.GROUP, "md-processor", AclOperation.READ)
+        status, errors, lines, seconds = end_of(processor)
+    print(f"processor, right to its group taken away: {seconds:.1f} s")  # noqa: T201 - what was measured
+    assert status == 1, lines[-20:]
+    assert "md-processor" in errors[0]
+    assert "uthoriz" in errors[0]
