@@ -14,6 +14,8 @@ from schemas.records import Price, series_of
 
 SOURCE = "group"
 """Stands where a source does in the names of consolidated series: ``group:<name>``."""
+MOST = 8
+"""Instruments in a group: as many as the versions of its gaps have room for (ARCHITECTURE, R24)."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -36,8 +38,8 @@ def parse_groups(text: str) -> Groups:
     """Return the groups in ``name=source:symbol,source:symbol[;name=...]``.
 
     Raises:
-        ValueError: an entry is not of this form, a name or an instrument stands twice, a group has fewer than two instruments,
-            two of one source, or one of a source that is called as groups are.
+        ValueError: an entry is not of this form, a name or an instrument stands twice, a group has fewer than two instruments
+            or more than `MOST`, two of one source, or one of a source that is called as groups are.
     """
     groups: list[Group] = []
     of: dict[str, str] = {}
@@ -59,6 +61,8 @@ def parse_groups(text: str) -> Groups:
         sources = [i.partition(":")[0] for i in instruments]
         if len(instruments) < 2:
             raise ValueError(f"group {name!r} needs two instruments at least: one has nothing to be redundant with")
+        if len(instruments) > MOST:
+            raise ValueError(f"group {name!r} has {len(instruments)} instruments; {MOST} are the most")
         if len(set(sources)) != len(sources):
             raise ValueError(f"group {name!r} names two instruments of one source: they would fail together")
         groups.append(Group(name, instruments))

@@ -18,7 +18,7 @@ from schemas.records import Gap, GapCause, Price
 from schemas.timeframes import BASE_US, HOUR
 
 TRADED = 10**13
-"""What is known of a minute that has a candle: more than of any without (in groups of up to eight), for it never goes away."""
+"""What is known of a minute with a candle, which never goes away: more than of any without (`schemas.groups.MOST` have room)."""
 Identity = tuple[int, GapCause]
 """Beginning and cause: what a gap of one series is known by."""
 Empty = Callable[[int], Choice | None]

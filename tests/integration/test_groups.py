@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import murmur2
 
 from deploy.cassandra.connect import connected
+from deploy.console.store import Store
 from producer.cluster import survey
 from producer.history.counts import HistoryCounts
 from producer.history.writer import HistoryWriter
@@ -163,6 +164,8 @@ def test_case_o_b_carries_what_a_lost_and_a_returns_through_kafka_and_a_restart(
     with connected(space.cassandra) as session:
         rows = session.execute(f"SELECT source FROM {space.keyspace}.candles_1m WHERE series = 'group:market'")
         assert [row.source for row in rows] == [found[m]["source"] for m in sorted(found, reverse=True)]
+        on_the_page = [g for g in Store(session, space.keyspace).gaps("group:market", 100) if g["to_time"] != g["from_time"]]
+        assert [(g["cause"], g["state"], minute_of(g["from_time"]), minute_of(g["to_time"])) for g in on_the_page] == empty
     read = json.loads(candlewick(space.env, "gaps", "group:market", "--format=json"))
     told = [(g["cause"], g["state"], minute_of(g["from_ms"] * 1000), g["to_ms"] and minute_of(g["to_ms"] * 1000)) for g in read]
     assert told == empty

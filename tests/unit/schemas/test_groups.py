@@ -32,6 +32,7 @@ def test_series_of_a_group_are_named_by_price():
         ("btc=a:X,b:Y;other=c:Z,a:X", "a:X is in two groups, 'btc' and 'other'"),
         ("btc=a:X,a:X", "a:X is in group 'btc' twice"),
         ("btc=a:X", "two instruments at least"),
+        ("btc=" + ",".join(f"s{n}:X" for n in range(9)), "group 'btc' has 9 instruments; 8 are the most"),
         ("btc=a:X,a:Y", "two instruments of one source"),
         ("btc=a:X,BTCUSD", "'BTCUSD' is no instrument"),
         ("btc=a:X,:Y", "':Y' is no instrument"),
