@@ -81,6 +81,11 @@ def _where(first: str, second: str) -> str:
     return f"group {first!r} twice" if first == second else f"two groups, {first!r} and {second!r}"
 
 
+def is_consolidated(series: str) -> bool:
+    """Tell a group's series from an instrument's, by its name."""
+    return series.startswith(f"{SOURCE}:")
+
+
 def instruments_of(groups: Iterable[Group], instrument: str) -> tuple[str, ...]:
     """Return whose records an instrument's series are made of: a consolidated one's are its group's."""
     return next((g.instruments for g in groups if instrument == g.series("trade")), (instrument,))

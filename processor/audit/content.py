@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from processor.audit.book import CandleKey
-from schemas.groups import SOURCE
+from schemas.groups import is_consolidated
 from schemas.records import Candle, Gap
 
 GENERATION = 10**12
@@ -65,7 +65,7 @@ def generation_of(version: int) -> int:
 def differing(wanted: Candle | Gap, found: Found) -> list[str]:
     """Return, for people, each field of the content that is not as wanted; fields that `found` lacks are passed over."""
     candle = isinstance(wanted, Candle)
-    versioned = candle or not wanted.series.startswith(f"{SOURCE}:")
+    versioned = candle or not is_consolidated(wanted.series)
     lines = []
     for name in CANDLE_CONTENT if candle else GAP_CONTENT:
         if name not in found or (name == "version" and not versioned):

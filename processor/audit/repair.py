@@ -1,7 +1,8 @@
 """PURE. What a rebuild publishes so that everything that differs is as it ought to be, and what no publication can mend.
 
 A candle is published with its own content under a raised generation, which outweighs every version of a lower one. A gap's
-version has no generation: a higher one cannot be outweighed, except that a gap which ought not to be can be told as empty.
+version has no generation: a higher one cannot be outweighed, except that a gap which ought not to be can be told as empty. One
+of a consolidated series can, for its version is not made of its content.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from processor.audit.compare import Difference
 from processor.audit.content import GENERATION, generation_of
 from processor.core.gaps import FULL
+from schemas.groups import is_consolidated
 from schemas.records import Candle, Gap
 
 
@@ -51,10 +53,16 @@ def _repaired(difference: Difference, generation: int, now: int) -> Candle | Gap
         out = -1 if found is None else found["version"]
         if wanted.version > out or "kafka" not in difference.places:
             return replace(wanted, updated_at=now)
+        if is_consolidated(
+            wanted.series
+        ):  # its version says how much of the hour was known, and may be as high for other content
+            return replace(wanted, version=out + 1, updated_at=now)
         return "a gap of a higher version is out, and gaps have no generation"
     if difference.kind == "gap" and found is not None:
         start, state = found["from_time"], "closed" if found["state"] == "open" else found["state"]
         version = (found["version"] // FULL + 1) * FULL  # an empty gap is the newest of its kind of answer
+        if is_consolidated(difference.series):
+            version = found["version"] + 1
         return Gap(**{**found, "to_time": start, "state": state, "version": version, "updated_at": now})
     if difference.kind == "candle":
         return "no record is in this window, and a candle cannot be withdrawn"

@@ -341,6 +341,15 @@ def test_a_gap_that_is_missing_or_of_a_lower_version_is_published():
         assert (repair.record, left) == (replace(a_gap(), updated_at=77), [])
 
 
+@pytest.mark.parametrize("wanted", [a_gap(), None])
+def test_a_groups_gap_that_is_wrong_or_strange_can_always_be_mended(wanted):
+    book = a_book(*([] if wanted is None else [replace(wanted, series="group:one", version=17)]))
+    wrong = replace(a_gap(), series="group:one", version=40, to_time=at("03:00"))
+    ((repair,), left) = repairs(compare(book, out(wrong)).differences, 1, 77)
+    assert (repair.record.version, repair.record.to_time, left) == (41, at("02:00") if wanted else at("01:00"), [])
+    assert compare(book, out(repair.record)).differences == []
+
+
 @pytest.mark.parametrize(
     ("series", "told"),
     [("sim:X", ("sim", "trade")), ("sim:X@mid", ("sim", "mid")), ("sim:A@B", ("sim", "trade")), ("sim:A:B@ask", ("sim", "ask"))],
