@@ -155,12 +155,15 @@ class GapBook:
         """Those whose identity was first told since the journal was last written (`journal`)."""
         self.journaled: list[Published] = []
         """Those that are in the journal and, by the next state, in it."""
+        self._doubtful: set[tuple[int, GapCause]] = set()
+        """Those of which the journal knows and nothing else: the crash may have come between the journal and the gap."""
 
     def recall(self, told: Sequence[Published]) -> int | None:
-        """Take in again what was told and forgotten; return where the first that was indeed forgotten begins."""
+        """Take in again what was told, or about to be, and forgotten; return where the first that was indeed forgotten begins."""
         known = {(g.start, g.cause) for g in self.told}
         forgotten = [g for g in told if (g.start, g.cause) not in known]
         self.told = sorted([*self.told, *forgotten], key=lambda g: g.start)
+        self._doubtful |= {(g.start, g.cause) for g in forgotten}
         self.journaled += told
         return min((g.start for g in forgotten), default=None)
 
@@ -177,7 +180,8 @@ class GapBook:
     def update(self, low: int, wanted: Sequence[Piece]) -> list[Piece]:
         """Make what is told from `low` on equal to `wanted`; return each gap that changes.
 
-        A told gap that is wanted no more keeps its identity and ends where it began: nothing is left of it.
+        A told gap that is wanted no more keeps its identity and ends where it began: nothing is left of it. One that was
+        recalled counts as a change even where it is as it was: told twice it is the same record, told never it would be missed.
         """
         at = len(self.told)
         while at and self.told[at - 1].start >= low:
@@ -188,7 +192,7 @@ class GapBook:
         for piece in wanted:
             old = before.pop((piece.start, piece.cause), None)
             told = Published(piece.start, piece.cause, piece.end, piece.missing, piece.state, piece.why_not, piece.derived)
-            if old != told:
+            if old != told or (piece.start, piece.cause) in self._doubtful:
                 changes.append(piece)
             if old is None:
                 self.new.append(told)
@@ -196,6 +200,7 @@ class GapBook:
         gone = [Piece(g.start, g.start, g.cause, g.missing, "", g.state, g.why_not, g.derived) for g in before.values()]
         changes[:0] = [p if p.state != "open" else p._replace(state="closed") for p in gone]
         self.told[at:] = now
+        self._doubtful = {place for place in self._doubtful if place[0] < low}
         return changes
 
     def forget_before(self, floor: int) -> None:

@@ -4,7 +4,8 @@ After a crash the topics may be read in another order: a late trade that is read
 told of its minute, and a gap that was told there would stay out for ever. So each identity is written before the gap is sent,
 one key each (``t|<series>|<run>|<cause>|<start>``), and deleted once the series' own state holds it or its end. What is
 remembered so counts as told again as soon as as much is known as when it was told; before that, taking it back could be wrong,
-and what was once taken back cannot be told again.
+and what was once taken back cannot be told again. And it is told once more where it still holds, for the crash may have come
+between the journal and the gap.
 """
 
 from __future__ import annotations

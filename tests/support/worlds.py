@@ -155,9 +155,33 @@ class Reader:
         self.late: set[int] = set()
 
     def step(self, kind: str, number: int, live: bool) -> None:
-        """Do one step: read trades, statuses or history, snapshot, or crash."""
+        """Do one step: read trades, statuses or history, snapshot, crash, or be killed."""
         # Before its first status a source has no clock of its own but its records.
         self.partition.caught_up = live and self.sources == sum(f.epoch > 0 for f in self.partition.feeds.values())
+        if kind in ("trades", "statuses", "history"):
+            self._read(kind, number)
+        elif kind == "flush":
+            self._write(dump(self.partition), None)
+            waiting = self.partition.oldest_waiting if self.partition.waiting else self.statuses
+            held = [self.partition.held.oldest(kind) for kind in ("trades", "history")]
+            trades, history = (read if at is None else at for read, at in zip((self.trades, self.history), held, strict=True))
+            self.committed = (trades, waiting, history)
+        elif kind == "crash":
+            # A flush that was cut after `number` of its records, outputs out, offsets not committed.
+            self._collect()
+            state = dump(self.partition)
+            self._write(state, number)
+            self._restart()
+        elif kind == "killed":
+            # Between the journal of what the last records made and its outputs.
+            self._collect()
+            for of in ("trades", "history", "statuses"):
+                self._read(of, number)
+            self._write(self.partition.take_journal(), None)
+            self._restart()
+        self._collect()
+
+    def _read(self, kind: str, number: int) -> None:
         if kind == "trades":
             batch = self.world.trades[self.trades : self.trades + number]
             if batch:
@@ -170,28 +194,18 @@ class Reader:
                 self.partition.take_status(self.statuses, status)
                 self.statuses += 1
                 self.partition.release(0)
-        elif kind == "history":
+        else:
             records = self.world.history[self.history : self.history + number]
             if records:
                 self.partition.take_history(columns_of(records, self.history))
                 self.history += len(records)
                 self.partition.positions["history"] = self.history
                 self.partition.release(0)
-        elif kind == "flush":
-            self._write(dump(self.partition), None)
-            waiting = self.partition.oldest_waiting if self.partition.waiting else self.statuses
-            held = [self.partition.held.oldest(kind) for kind in ("trades", "history")]
-            trades, history = (read if at is None else at for read, at in zip((self.trades, self.history), held, strict=True))
-            self.committed = (trades, waiting, history)
-        elif kind == "crash":
-            # A flush that was cut after `number` of its records, outputs out, offsets not committed.
-            self._collect()
-            state = dump(self.partition)
-            self._write(state, number)
-            self.partition = load(self.config, 0, self.state)
-            self.trades, self.statuses, self.history = self.committed
-            self.partition.positions.update(trades=self.trades, history=self.history)
-        self._collect()
+
+    def _restart(self) -> None:
+        self.partition = load(self.config, 0, self.state)
+        self.trades, self.statuses, self.history = self.committed
+        self.partition.positions.update(trades=self.trades, history=self.history)
 
     def _write(self, records: list[tuple[bytes, bytes | None]], upto: int | None) -> None:
         for key, value in records[:upto]:
@@ -237,9 +251,14 @@ class Reader:
         return {(g.from_time, g.to_time, g.cause) for g in self.gaps.values() if g.from_time != g.to_time}
 
 
+DEATHS = ("crash", "killed")
+"""Steps after which what was said is said again: in the middle of a flush of state, and between journal and outputs."""
+
+
 def plans_of(*kinds: str) -> st.SearchStrategy[list[tuple[str, int, bool]]]:
     """Return plans of reading: portions of these kinds of input, flushes, and crashes in the middle of one."""
-    return st.lists(st.tuples(st.sampled_from([*kinds, *kinds, "flush", "crash"]), st.integers(0, 6), st.booleans()), max_size=30)
+    steps = st.sampled_from([*kinds, *kinds, "flush", *DEATHS])
+    return st.lists(st.tuples(steps, st.integers(0, 6), st.booleans()), max_size=30)
 
 
 thorough = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -214,6 +214,21 @@ def test_law_2_a_killed_runs_gaps_are_the_same_whether_its_records_were_read_ahe
     assert found[0] == found[1] == (at("02:00"), {"00:00": 1, "02:00": 1})
 
 
+def test_law_4_8_a_gap_is_told_although_the_crash_came_between_its_journal_and_itself():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:10")
+    core.snapshot()
+    core.gaps.clear()
+    core.status("03:02")
+    wanted = core.gaps_now()
+    assert wanted == [("01:00", None, "no_trades")]
+    core.gaps.clear()  # the journal was acknowledged, the gap was not
+    core.crash(keep=False)
+    core.status("03:02")
+    assert core.gaps_now() == wanted
+
+
 def test_law_2_8_a_gap_told_just_before_a_crash_is_taken_back_when_the_topics_are_read_in_another_order():
     core = Driven()
     core.status("00:00")
