@@ -30,8 +30,10 @@ NOBODY = Access()
 IN_FLIGHT = 128
 """Requests at once; beyond that a laptop's node only queues them (measured: no gain past 32 to 128)."""
 REQUEST_TIMEOUT_S = 5.0
-RECONNECT_S = 1.0
-"""Constant, without limit: the driver's exponential default comes back 11 s late after a 20 s outage."""
+RECONNECT_S, KNOCK_S = 0.5, 2.0
+"""How long to wait between knocks at the door of a node that went away, and for the answer to one. Constant, without limit: the
+driver's exponential default comes back 11 s late after a 20 s outage. A node that starts takes connections before it answers, and
+a knock that it lost would be waited for 5 s by default."""
 
 
 class _Nodes(HostStateListener):  # type: ignore[misc] # the driver has no types
@@ -116,6 +118,7 @@ class Store:
         )
         try:
             store = cls(cluster, cluster.connect(), keyspace)
+            cluster.connect_timeout = KNOCK_S  # the first connection may take longer: nothing waits for it yet
         except BaseException:
             cluster.shutdown()
             raise

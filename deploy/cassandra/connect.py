@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 20.0
 """Creating a table on a busy laptop takes seconds."""
-RECONNECT_S = 1.0
-"""Constant, as the sink's: by the driver's default, which doubles up to ten minutes, a page may stay blind as long again as its
-store was away."""
 
 
 @contextmanager
@@ -36,6 +33,7 @@ def connected(address: str) -> Iterator[Any]:
     from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
     from sink.retry import words
+    from sink.store import KNOCK_S, RECONNECT_S
 
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what goes wrong is raised, and said once
     hosts = [part.strip().rpartition(":") for part in address.split(",") if part.strip()]
@@ -54,6 +52,8 @@ def connected(address: str) -> Iterator[Any]:
         raise ConnectionError(f"{address!r} is no Cassandra address: host:port[,host:port]") from error
     try:
         session = cluster.connect()
+        # As the sink: by the driver's defaults a page may stay blind as long again as its store was away.
+        cluster.connect_timeout = KNOCK_S
     except (NoHostAvailable, DriverException, OSError) as error:
         cluster.shutdown()
         raise ConnectionError(f"no Cassandra lets us in at {address}: {words(error)}") from error
