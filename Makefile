@@ -39,7 +39,7 @@ test-containers: setup ## Integration against testcontainers' servers, images, c
 	E2E_STACK=testcontainers $(BIN)/python -m pytest tests/integration tests/chaos
 	E2E_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
 
-test-drills: setup ## A broker lost, rolling restarts, an upgrade: minutes each, under load
+test-drills: setup ## A broker lost, the store lost, rolling restarts, an upgrade: minutes each, under load
 	E2E_DRILLS=1 $(BIN)/python -m pytest tests/drills
 
 test-security: setup ## All services against servers with TLS, passwords and rights, and each way not to be let in
