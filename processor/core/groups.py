@@ -45,6 +45,11 @@ class Groups:
         """Say whether a series is part of a group."""
         return series in self.of
 
+    def listen(self, partition: Partition, series: Series) -> None:
+        """Hear of a series' empty minutes as it tells of them itself: what it learns once they are forgotten changes neither."""
+        if (group := self.of.get(series.name)) is not None:
+            self._listen(group, series, _front(partition, series, series.feed.source))
+
     def follow(self, partition: Partition, candles: Sequence[Candle], now: int) -> tuple[list[Candle], list[Gap]]:
         """Hear what a partition publishes and how far its series are closed; return the candles and gaps that follow from it.
 
@@ -108,10 +113,14 @@ class Groups:
         timeline = series.timeline()
         at, judged_by = self._heard.get(series.name, (BEFORE, timeline))
         if timeline is not judged_by:
-            at = min(at, _changed_from(judged_by, timeline))
+            # What its own gaps say of before its floor stands, whatever is learned later: so does its word on those minutes.
+            standing = -(-series.book.straddled_by(series.floor) // BASE_US) * BASE_US
+            at = min(at, max(_changed_from(judged_by, timeline), standing))
+        ours = series.frames[series.config.base].windows
         # Before its good_from it does not vouch for anything.
         for start in range(max(floor_base(series.good_from), self._floors.get(series.name, BEFORE), at), front, BASE_US):
-            if not group.has_candle(series.name, start):
+            # Where it has a candle, that is its word, which comes as it is published.
+            if start not in ours and not group.has_candle(series.name, start) and not series.history.vendor.has(start):
                 group.hear(series.name, start, word_without(timeline, start))
         self._heard[series.name] = (front, timeline)
 

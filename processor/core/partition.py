@@ -149,6 +149,8 @@ class Partition:
         if series.ended and (left := self.remembered.pop((series.name, series.run), None)) is not None:
             # Ended knowing less than before the crash (a newer run's feed was restored): what it said then stays said.
             series.book.journaled += left.told
+        if self.groups:
+            self.groups.listen(self, series)
         # Only after settling: one step may both close a window and leave it behind.
         # By the feed's own clock where it has one: records read ahead of statuses must not make us forget what those will change.
         clock = series.feed.clock if series.feed.epoch else series.mark

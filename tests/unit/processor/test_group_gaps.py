@@ -10,7 +10,7 @@ from processor.core.consolidated import UNKNOWN, Word, choose
 from processor.core.group_gaps import TRADED, Piece, Why, pieces
 from processor.core.ohlcv import version_of
 from schemas.records import Loss
-from schemas.timeframes import HOUR, MINUTE
+from schemas.timeframes import HOUR, MINUTE, parse_list
 from tests.support.core import ZERO, at
 from tests.support.two_sources import CONFIG, Pair, pair_of
 
@@ -230,3 +230,17 @@ def test_the_past_of_a_source_that_joins_late_changes_nothing_that_is_over():
     pair.status("30:00:12", good_from="30:00:02")
     pair.a.status("30:00:12")
     assert (pair.out(), pair.holes()) == before
+
+
+def test_what_an_instrument_learns_of_minutes_it_has_forgotten_changes_neither_its_gap_nor_the_groups():
+    pair = Pair(replace(CONFIG, timeframes=parse_list("1m,1d")))  # an answer is known as long as a parent can need it
+    for time in ("00:20", "01:02", "3:00:02", "3:30:02"):
+        pair.b.status(time, good_from="00:10")
+        pair.a.status(time, good_from="00:10")
+    assert pair.holes()[0] == ("00:00", "01:00", "partial_start", "sim")
+    pair.history(pair.result("-10:00", "01:00", received="3:31:00", gap=None))
+    pair.b.status("3:32:02", good_from="00:10")
+    pair.a.status("3:32:02", good_from="00:10")
+    own = [g for g in pair.gaps if g.series == "sim:X" and g.cause == "partial_start"]
+    assert [(g.from_time, g.to_time, g.state) for g in own] == [(at("00:00"), at("00:10"), "closed")]
+    assert pair.holes()[0] == ("00:00", "01:00", "partial_start", "sim")
