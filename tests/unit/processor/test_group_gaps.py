@@ -234,9 +234,9 @@ def test_the_past_of_a_source_that_joins_late_changes_nothing_that_is_over():
 
 def test_what_an_instrument_learns_of_minutes_it_has_forgotten_changes_neither_its_gap_nor_the_groups():
     pair = Pair(replace(CONFIG, timeframes=parse_list("1m,1d")))  # an answer is known as long as a parent can need it
-    for time in ("00:20", "01:02", "3:00:02", "3:30:02"):
-        pair.b.status(time, good_from="00:10")
-        pair.a.status(time, good_from="00:10")
+    for moment in ("00:20", "01:02", "3:00:02", "3:30:02"):
+        pair.b.status(moment, good_from="00:10")
+        pair.a.status(moment, good_from="00:10")
     assert pair.holes()[0] == ("00:00", "01:00", "partial_start", "sim")
     pair.history(pair.result("-10:00", "01:00", received="3:31:00", gap=None))
     pair.b.status("3:32:02", good_from="00:10")
