@@ -177,6 +177,7 @@ class Reader:
             self._collect()
             for of in ("trades", "history", "statuses"):
                 self._read(of, number)
+            self.partition.take_out()  # made, with what groups make of it, and never sent
             self._write(self.partition.take_journal(), None)
             self._restart()
         self._collect()
