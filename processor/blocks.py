@@ -60,8 +60,9 @@ class Blocks:
         The columns are None where nothing is good.
         """
         refused: list[Refused] = []
-        frames: list[pl.DataFrame] = []
-        for schema_id, group in self._by_schema(messages, refused):
+        whole = self._whole(messages)
+        frames = [whole] if whole is not None else []
+        for schema_id, group in self._by_schema(messages, refused) if whole is None else ():
             frames += self._decode(schema_id, group, refused)
         if not frames:
             return None, refused
@@ -80,16 +81,15 @@ class Blocks:
             frame = frame.filter(~bad)
         return (frame if frame.height else None), refused
 
-    def _by_schema(self, messages: Sequence[Message], refused: list[Refused]) -> list[tuple[int, list[Message]]]:
-        # Nearly always one schema: find out with one pass in C, without looking at messages one by one.
+    def _whole(self, messages: Sequence[Message]) -> pl.DataFrame | None:
+        # Nearly always all are of one schema and good. None: at least one is not.
         try:
-            heads = {m.value[:HEADER_BYTES] for m in messages}  # type: ignore[index]  # a tombstone raises TypeError
-        except TypeError:
-            heads = set()
-        if len(heads) == 1:
-            head = heads.pop()
-            if len(head) == HEADER_BYTES and head[0] == 0:
-                return [(schema_id_of(head), list(messages))]
+            schema_id = schema_id_of(messages[0].value)
+            return self._block(self._decoder(schema_id), messages)
+        except WireError:
+            return None
+
+    def _by_schema(self, messages: Sequence[Message], refused: list[Refused]) -> list[tuple[int, list[Message]]]:
         groups: dict[int, list[Message]] = {}
         for m in messages:
             try:
@@ -99,13 +99,12 @@ class Blocks:
         return list(groups.items())
 
     def _decode(self, schema_id: int, messages: list[Message], refused: list[Refused]) -> list[pl.DataFrame]:
-        if schema_id not in self._blocks:
-            try:
-                self._blocks[schema_id] = BlockDecoder(self._record, self._lookup(schema_id))
-            except WireError as error:
-                refused += [Refused(m.offset, error.reason, str(error)) for m in messages]
-                return []
-        frame = self._block(self._blocks[schema_id], messages)
+        try:
+            decoder = self._decoder(schema_id)
+        except WireError as error:
+            refused += [Refused(m.offset, error.reason, str(error)) for m in messages]
+            return []
+        frame = self._block(decoder, messages)
         if frame is not None:
             return [frame]
         if len(messages) == 1:
@@ -115,13 +114,18 @@ class Blocks:
         half = len(messages) // 2
         return self._decode(schema_id, messages[:half], refused) + self._decode(schema_id, messages[half:], refused)
 
-    def _block(self, decoder: BlockDecoder, messages: list[Message]) -> pl.DataFrame | None:
+    def _decoder(self, schema_id: int) -> BlockDecoder:
+        if schema_id not in self._blocks:
+            self._blocks[schema_id] = BlockDecoder(self._record, self._lookup(schema_id), schema_id)
+        return self._blocks[schema_id]
+
+    def _block(self, decoder: BlockDecoder, messages: Sequence[Message]) -> pl.DataFrame | None:
         try:
-            frame = decoder([m.value[HEADER_BYTES:] for m in messages])  # type: ignore[index]
+            frame = decoder([m.value for m in messages])  # type: ignore[misc]  # a tombstone raises TypeError
             keys = pl.Series("key", [m.key for m in messages], dtype=pl.Binary).cast(pl.String)
-        except (WireError, pl.exceptions.PolarsError):
+        except (WireError, pl.exceptions.PolarsError, TypeError):
             return None
-        frame = frame.with_columns(keys, pl.Series("offset", [m.offset for m in messages], dtype=pl.Int64))
+        frame = frame.with_columns(keys, _offsets(messages))
         same = (pl.concat_str("source", pl.lit(":"), "symbol") == pl.col("key")).all()
         return frame if frame.select(same).item() is True and not keys.null_count() else None
 
@@ -135,3 +139,11 @@ class Blocks:
         if message.key != key.encode():
             return Refused(message.offset, "key_mismatch", f"the key is {message.key!r}, the record is of {key!r}")
         return Refused(message.offset, "undecodable", "the bytes are no canonical record")
+
+
+def _offsets(messages: Sequence[Message]) -> pl.Series:
+    # They only grow, and nearly always one by one: then first and last say it all.
+    first, following = messages[0].offset, messages[-1].offset + 1
+    if following - first == len(messages):
+        return pl.int_range(first, following, eager=True).alias("offset")
+    return pl.Series("offset", [m.offset for m in messages], dtype=pl.Int64)

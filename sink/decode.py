@@ -17,7 +17,7 @@ from schemas.avro import schema_of, without_extras
 from schemas.block import BlockDecoder
 from schemas.codec import Decoder, SchemaById
 from schemas.records import Candle, Quote, Record, Trade, instrument_of
-from schemas.wire import HEADER_BYTES, WireError, schema_id_of
+from schemas.wire import WireError, schema_id_of
 
 R = TypeVar("R", bound=Record)
 _SMALLEST_BLOCK = 8
@@ -58,14 +58,13 @@ class Reader(Generic[R]):
 
     def _block(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[R | WireError] | None:
         # None: not all of one schema, or anything at all looks wrong.
-        head = values[0][:HEADER_BYTES] if values[0] is not None else b""
-        if not all(v is not None and v.startswith(head) for v in values):
+        if None in values:
             return None
         try:
-            decoder = self._decoder(schema_id_of(head))
+            decoder = self._decoder(schema_id_of(values[0]))
             if decoder is None:
                 return None
-            frame = decoder([v[HEADER_BYTES:] for v in values if v is not None])
+            frame = decoder([v for v in values if v is not None])
         except WireError:
             return None
         try:
@@ -82,7 +81,7 @@ class Reader(Generic[R]):
         if schema_id not in self._blocks:
             writer = self._lookup(schema_id)
             ours = self._record is not Candle or without_extras(writer) == without_extras(schema_of(Candle))
-            self._blocks[schema_id] = BlockDecoder(self._record, writer) if ours else None
+            self._blocks[schema_id] = BlockDecoder(self._record, writer, schema_id) if ours else None
         return self._blocks[schema_id]
 
     def _keys(self, frame: pl.DataFrame) -> list[pl.Series]:
