@@ -58,3 +58,14 @@ def text_bytes(text: str) -> bytes:
     """
     data = text.encode()
     return long_bytes(len(data)) + data
+
+
+def fixed_bytes(data: bytes, size: int) -> bytes:
+    """Return bytes of a known number as Avro writes them.
+
+    Raises:
+        ValueError: their number is another.
+    """
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes, not {size}")
+    return data

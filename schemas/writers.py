@@ -12,12 +12,14 @@ from itertools import takewhile
 from keyword import iskeyword
 from typing import Any
 
-from schemas.primitives import LAST, LOWEST, MORE, SMALL, int_bytes, long_bytes, text_bytes
+from schemas.primitives import LAST, LOWEST, MORE, SMALL, fixed_bytes, int_bytes, long_bytes, text_bytes
 
 Write = Callable[[Any], bytes]
 """Returns a value's bytes. Raises ValueError or TypeError where it does not fit its type."""
 Run = tuple[str, ...]
 """Names of fields that stand next to each other."""
+Place = Callable[[str, str], str]
+"""Returns where a record's (name) field (name) is: a Python expression of the value `v`."""
 
 MOST_NAMES, MOST_NUMBERS = 50_000, 1_000
 """Runs remembered of each kind, with names or of numbers alone: 5,000 series of six timeframes have 30,000 (our choice)."""
@@ -28,6 +30,7 @@ _KNOWN = {
     "long": long_bytes,
     "int_": int_bytes,
     "text": text_bytes,
+    "fixed": fixed_bytes,
     "SMALL": SMALL,
     "LOWEST": LOWEST,
     "MORE": MORE,
@@ -63,14 +66,20 @@ class Memo(dict[Any, bytes]):
         return data
 
 
-def record_writer(schema: Mapping[str, Any], head: bytes = b"", runs: Sequence[Run] = ()) -> Write:
-    """Return a function that writes objects whose attributes are a record's fields.
+def as_attribute(_record: str, field: str) -> str:
+    """Return that a field is the attribute of its name."""
+    return f"v.{field}"
+
+
+def record_writer(schema: Mapping[str, Any], head: bytes = b"", runs: Sequence[Run] = (), place: Place = as_attribute) -> Write:
+    """Return a function that writes objects that have a record's fields.
 
     Args:
         schema: the record's.
         head: put before each.
         runs: fields whose values many records share: they are written once and remembered. Texts, enums and whole numbers
             only, for what is remembered is found by equality: 0.0 would be written for -0.0.
+        place: says where the fields are, those of records in it too.
 
     Raises:
         TypeError: the schema has a type or a name that ours do not use, or a run is none of it.
@@ -79,21 +88,24 @@ def record_writer(schema: Mapping[str, Any], head: bytes = b"", runs: Sequence[R
     for name in fields:
         if not name.isidentifier() or iskeyword(name):
             raise TypeError(f"no name for Python: {name!r}")
-    text = _Text(schema["name"])
+    text = _Text(schema["name"], place)
     return text.joined([*([repr(head)] if head else []), *text.of_fields(fields, runs)])
 
 
-def value_writer(kind: Any) -> Write:
+def value_writer(kind: Any, place: Place = as_attribute) -> Write:
     """Return a function that writes values of any type that `record_writer` takes; raises as it does."""
-    text = _Text(str(kind))
+    text = _Text(str(kind), place)
     return text.compiled(text.of(kind, "v"))
 
 
 class _Text:
     """The text of one function of a value `v`, and the objects that stand in it by name."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, place: Place) -> None:
+        self._title = title
+        self._place = place
         self._names: dict[str, Any] = {**_KNOWN, "TITLE": title}
+        self._fixed: dict[str, Any] = {}
 
     def compiled(self, expression: str) -> Write:
         source = (
@@ -121,9 +133,9 @@ class _Text:
             if run:
                 yield self._remembered({name: fields[name] for name in run})
             elif doubles:
-                yield self._doubles([f"v.{name}" for name in doubles])
+                yield self._doubles([self._place(self._title, name) for name in doubles])
             else:
-                yield self.of(fields[names[0]], f"v.{names[0]}")
+                yield self.of(fields[names[0]], self._place(self._title, names[0]))
             names = names[len(taken) :]
         if begins:
             raise TypeError(f"no fields of it: {list(begins.values())}")
@@ -135,16 +147,21 @@ class _Text:
                 raise TypeError(f"no writer of {kind}: null comes first, then one other type")
             return f"(b'\\0' if (o := {value}) is None else b'\\2' + {self.of(kind[1], 'o')})"
         name = _name_of(kind)
+        if name in self._fixed:
+            return self.of(self._fixed[name], value)
         if name in _TEMPLATES:
             return _TEMPLATES[name].format(v=value)
         if name == "double":
             return self._doubles([value])
         if name == "enum":
             return f"{self._named({word: long_bytes(code) for code, word in enumerate(kind['symbols'])})}[{value}]"
+        if name == "fixed":
+            self._fixed[kind["name"]] = kind
+            return f"fixed({value}, {kind['size']})"
         if name == "record":
-            return f"{self._named(record_writer(kind))}({value})"
+            return f"{self._named(record_writer(kind, place=self._place))}({value})"
         if name == "array":
-            return f"{self._named(_array_writer(kind['items']))}({value})"
+            return f"{self._named(_array_writer(kind['items'], self._place))}({value})"
         raise TypeError(f"no writer of {kind}")
 
     def _doubles(self, values: Sequence[str]) -> str:
@@ -154,11 +171,11 @@ class _Text:
         kinds = {name: _name_of(kind) for name, kind in fields.items()}
         if not set(kinds.values()) <= {*_NUMBERS, "string", "enum"}:
             raise TypeError(f"not found again by equality: {kinds}")
-        text = _Text(str(fields))
+        text = _Text(str(fields), self._place)
         values = ["v"] if len(fields) == 1 else [f"v[{i}]" for i in range(len(fields))]
         write = text.joined([text.of(kind, value) for kind, value in zip(fields.values(), values, strict=True)])
         memo = Memo(write, MOST_NUMBERS if set(kinds.values()) <= {*_NUMBERS} else MOST_NAMES)
-        return f"{self._named(memo)}[{', '.join(f'v.{name}' for name in fields)}]"
+        return f"{self._named(memo)}[{', '.join(self._place(self._title, name) for name in fields)}]"
 
     def _named(self, thing: Any) -> str:
         name = f"_{len(self._names)}"
@@ -173,9 +190,9 @@ def _name_of(kind: Any) -> str:
     return kind if isinstance(kind, str) else "union"
 
 
-def _array_writer(kind: Any) -> Write:
+def _array_writer(kind: Any, place: Place) -> Write:
     # One block, as the library writes it.
-    write = value_writer(kind)
+    write = value_writer(kind, place)
 
     def write_items(items: Sequence[Any]) -> bytes:
         return b"".join((long_bytes(len(items)), *map(write, items), b"\0")) if items else b"\0"

@@ -7,6 +7,8 @@ from typing import Any
 
 import fastavro
 
+from schemas.writers import Write, record_writer
+
 VERSION = b"\x02"
 
 
@@ -65,37 +67,32 @@ _RESULT = _record(
 )
 _NUMBERS = _record("Numbers", epoch="long", first="long", first_time="long", last="long", last_time="long")
 _RANGE = _record("Range", start="long", end="long")
-_FRAME = _record("OpenFrame", timeframe="string", windows={"type": "array", "items": "Window"})
-HOT = fastavro.parse_schema(
-    [
-        _WINDOW,
-        _record(
-            "Hot",
-            partition="int",
-            source="string",
-            symbol="string",
-            price="string",
-            run="long",
-            first=_NULLABLE,
-            good_from=_NULLABLE,
-            taken="long",
-            mark="long",
-            watermark="long",
-            floor="long",
-            ended="boolean",
-            left=_NULLABLE,
-            numbers={"type": "array", "items": _NUMBERS},
-            lost={"type": "array", "items": _LOSS},
-            answers={"type": "array", "items": _RESULT},
-            bootstraps={"type": "array", "items": _RANGE},
-            told={"type": "array", "items": _GAP},
-            frames={"type": "array", "items": _FRAME},
-        ),
-    ]
+_WINDOWS = {"type": "array", "items": _WINDOW}
+_FRAME = _record("OpenFrame", timeframe="string", windows=_WINDOWS)
+_HOT = _record(
+    "Hot",
+    partition="int",
+    source="string",
+    symbol="string",
+    price="string",
+    run="long",
+    first=_NULLABLE,
+    good_from=_NULLABLE,
+    taken="long",
+    mark="long",
+    watermark="long",
+    floor="long",
+    ended="boolean",
+    left=_NULLABLE,
+    numbers={"type": "array", "items": _NUMBERS},
+    lost={"type": "array", "items": _LOSS},
+    answers={"type": "array", "items": _RESULT},
+    bootstraps={"type": "array", "items": _RANGE},
+    told={"type": "array", "items": _GAP},
+    frames={"type": "array", "items": _FRAME},
 )
-CHUNK = fastavro.parse_schema(
-    [_WINDOW, _record("Chunk", partition="int", timeframe="string", windows={"type": "array", "items": "Window"})]
-)
+_CHUNK = _record("Chunk", partition="int", timeframe="string", windows=_WINDOWS)
+HOT, CHUNK = fastavro.parse_schema(_HOT), fastavro.parse_schema(_CHUNK)
 _SERVED = _record("Served", symbol="string", kind="string", good_from=_NULLABLE)
 FEED = fastavro.parse_schema(
     _record(
@@ -122,6 +119,25 @@ DAY = fastavro.parse_schema(_record("Day", partition="int", rows="bytes"))
 
 class SnapshotError(ValueError):
     """State of a version or shape that this program does not read."""
+
+
+# Nearly all of a state are windows, so they are written as they are: here is where a window's fields are found.
+# Everything else is in dictionaries.
+_OF_WINDOW = {
+    **{f"{end}_{name}": f"v.{end}_key[{i}]" for end in ("open", "close") for i, name in enumerate(KEY)},
+    **{name: f"v.{name}.to_bytes(16, 'little', signed=True)" for name in ("size_n", "buy_n", "notional_n")},
+    "fingerprint": "v.signed_fingerprint",
+}
+
+
+def _place(record: str, field: str) -> str:
+    return _OF_WINDOW.get(field, f"v.{field}") if record == "Window" else f"v[{field!r}]"
+
+
+write_hot: Write = record_writer(_HOT, VERSION, place=_place)
+"""Returns the hot part of a series in the shape of `HOT`; its windows are `Window`s."""
+write_chunk: Write = record_writer(_CHUNK, VERSION, place=_place)
+"""Returns closed windows in the shape of `CHUNK`; they are `Window`s."""
 
 
 def write(schema: Any, values: dict[str, Any]) -> bytes:

@@ -26,22 +26,12 @@ from typing import Any
 from processor.core.frame import chunk_of
 from processor.core.group_state import dump_groups
 from processor.core.journal import journal_key
-from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.runs import may_go
 from processor.core.series import Series
-from processor.core.shapes import CHUNK, DAY, FEED, HOT, KEY, LOSS_FIELDS, write
+from processor.core.shapes import DAY, FEED, LOSS_FIELDS, write, write_chunk, write_hot
 from processor.core.timeline import Loss
 from processor.core.vendor import day_bounds
-
-
-def _dump_window(w: Window) -> dict[str, Any]:
-    values: dict[str, Any] = {n: getattr(w, n) for n in ("start", "open", "high", "low", "close", "trades", "updates", "late")}
-    values.update({f"open_{k}": v for k, v in zip(KEY, w.open_key, strict=True)})
-    values.update({f"close_{k}": v for k, v in zip(KEY, w.close_key, strict=True)})
-    values.update({n: getattr(w, n).to_bytes(16, "little", signed=True) for n in ("size_n", "buy_n", "notional_n")})
-    values.update(fingerprint=w.signed_fingerprint, offset=w.offset, published=w.published)
-    return values
 
 
 def _hot_key(series: Series) -> bytes:
@@ -99,9 +89,9 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         key = _chunk_key(series, i, chunk)
         if members:
             passing = [s for s in frame.passing if chunk_of(frame.timeframe, s) == chunk]
-            windows = [_dump_window(frame.passing[s]) for s in passing] + [_dump_window(frame.windows[s]) for s in members]
+            windows = [frame.passing[s] for s in passing] + [frame.windows[s] for s in members]
             values = {"partition": series.partition, "timeframe": frame.timeframe.name, "windows": windows}
-            written.append((key, write(CHUNK, values)))
+            written.append((key, write_chunk(values)))
             series.chunks_written.add((i, chunk))
         elif (i, chunk) in series.chunks_written:
             deleted.append((key, None))
@@ -131,12 +121,12 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         "bootstraps": [{"start": a, "end": b} for a, b in series.history.results.bootstraps],
         "told": [vars(g) for g in series.book.told],
         "frames": [
-            {"timeframe": f.timeframe.name, "windows": [_dump_window(f.windows[s]) for s in sorted(f.open) if s in f.windows]}
+            {"timeframe": f.timeframe.name, "windows": [f.windows[s] for s in sorted(f.open) if s in f.windows]}
             for f in series.frames
             if f.open
         ],
     }
-    written.append((_hot_key(series), write(HOT, hot)))
+    written.append((_hot_key(series), write_hot(hot)))
     deleted += [(journal_key(series, gap), None) for gap in series.book.journaled]
     series.book.journaled = []
     series.dirty = False

@@ -84,6 +84,7 @@ def test_any_field_that_does_not_fit_is_a_value_error_or_a_type_error(record):
         ("double", 1 << 2000),
         ({"type": "enum", "name": "E", "symbols": ["a"]}, "b"),
         ({"type": "array", "items": "long"}, [1, "2"]),
+        ({"type": "fixed", "name": "F", "size": 3}, b"xy"),
     ],
 )
 def test_a_value_that_does_not_fit_is_a_value_error_or_a_type_error(kind, value):
@@ -99,7 +100,6 @@ def test_a_value_that_does_not_fit_is_a_value_error_or_a_type_error(kind, value)
         "null",
         "Other",
         {"type": "map", "values": "long"},
-        {"type": "fixed", "name": "F", "size": 3},
         {"type": "bytes", "logicalType": "decimal", "precision": 4},
         ["long", "null"],
         ["null", "long", "string"],
@@ -127,6 +127,17 @@ def test_every_run_is_remembered_apart():
     write = record_writer(a_record(("a", "long"), ("b", "long"), ("c", "double")), runs=[("a",), ("b",)])
     rows = [SimpleNamespace(a=a, b=b, c=c) for a in (0, 1) for b in (0, 1) for c in (0.0, -0.0)]
     assert len({write(row) for row in [*rows, *rows]}) == len(rows)
+
+
+def test_fields_are_found_where_they_are_said_to_be_and_a_named_type_again_by_its_name():
+    fixed = {"type": "fixed", "name": "F", "size": 2}
+    inner = {**a_record(("x", "double"), ("y", "double")), "name": "Inner"}
+    schema = a_record(("a", fixed), ("b", "F"), ("c", {"type": "array", "items": inner}))
+    write = record_writer(schema, place=lambda record, field: f"v.{field}" if record == "Inner" else f"v[{field!r}]")
+    points = [{"x": 1.5, "y": -0.0}, {"x": 2.5, "y": 1e300}]
+    row = {"a": b"12", "b": b"34", "c": points}
+    written = write({**row, "c": [SimpleNamespace(**point) for point in points]})
+    assert written == by_the_library(fastavro.parse_schema(schema), row)
 
 
 def test_a_memo_does_not_grow_beyond_its_limit():
