@@ -93,7 +93,9 @@ class Groups:
             for member in group.members:
                 if (series := partition.series.get(member)) is not None:
                     heard = any(member in m.words for m in group.minutes.values())
-                    self._floors[member] = floor_base(series.floor) if heard else fronts[member]
+                    # What was never named in a status has told nothing of its empty minutes, to whomever: all are still to come.
+                    named = series.good_from is not None
+                    self._floors[member] = fronts[member] if named and not heard else floor_base(series.floor)
 
     def watermarks(self) -> dict[str, int]:
         """Return up to when each consolidated series is closed."""

@@ -47,10 +47,13 @@ def _day_key(series: Series, day: int) -> bytes:
 
 
 def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
-    """Return (key, value) of all state that changed since the last call, in the order to be written; None deletes."""
+    """Return (key, value) of all state that changed since the last call, in the order to be written; None deletes.
+
+    By name within a kind: a crash in the middle leaves the same state behind wherever the same was done.
+    """
     feeds = [
         (partition.feeds[source].finished, f"f|{source}".encode(), _dump_feed(partition, source))
-        for source in partition.dirty_feeds
+        for source in sorted(partition.dirty_feeds)
     ]
     partition.dirty_feeds = set()
     written = dump_groups(partition.groups)
@@ -64,7 +67,7 @@ def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
     for series in partition.ended:
         if _has_heir(partition, series):
             partition.series[series.name].inherit(series)
-    for name in partition.dirty_series:
+    for name in sorted(partition.dirty_series):
         written += _dump_series(partition.series[name])
     partition.dirty_series = set()
     for series in partition.ended:

@@ -41,8 +41,10 @@ def wait_for_results(space, service, number):
     """Wait until so many questions are answered and Kafka has all that was written."""
 
     def answered():
-        is_stored = count(space, HISTORY) >= counted(service, "history_records_total")
-        return is_stored and counted(service, "history_results_total") == number
+        # In this order: what is counted later may not be stored yet.
+        is_answered = counted(service, "history_results_total") == number
+        written = counted(service, "history_records_total")
+        return is_answered and count(space, HISTORY) >= written
 
     wait_until(answered, 60, f"{number} results", [service])
 
