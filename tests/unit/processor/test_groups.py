@@ -182,6 +182,26 @@ def test_a_restart_in_the_middle_changes_nothing(pair, upto):
     assert pair.out("5m")["00:00"].version > parent.version
 
 
+def test_a_source_whose_first_state_was_torn_off_twice_is_asked_about_its_first_minutes_too():
+    def told(*, torn):
+        pair = Pair()
+        pair.b.status("00:22", good_from="00:22")
+        pair.a.status("00:22", good_from="00:22")
+        if torn:  # the feed's state was written, that of its series was not
+            pair.snapshot()
+            pair.state = {key: value for key, value in pair.state.items() if not key.startswith((b"s|sim", b"t|sim"))}
+            pair.crash(keep=False)
+        pair.b.traded("00:28", 20.0)
+        pair.a.traded("01:02", 10.0)
+        if torn:
+            pair.crash()
+        pair.b.status("03:02", good_from="00:22")
+        pair.a.status("03:02", good_from="00:22")
+        return {start: (c.source, c.version) for start, c in pair.out().items()}
+
+    assert told(torn=True) == told(torn=False)
+
+
 def test_quotes_make_a_consolidated_series_of_their_own_price():
     pair = Pair()
     assert [g.name for g in pair.partition.groups.all] == ["group:btc", "group:btc@mid"]
