@@ -14,58 +14,14 @@ import fastavro
 
 from processor.core.group_gaps import GroupGaps, Told
 from processor.core.groups import Groups
-from processor.core.shapes import read, write
+from processor.core.shapes import read, record, write
 
 HOUR_PREFIX = b"h|"
 NEWS_PREFIX = b"u|"
-_HOUR = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "GapsOfHour",
-        "fields": [
-            {"name": "partition", "type": "int"},
-            {"name": "first", "type": "long"},
-            {
-                "name": "gaps",
-                "type": {
-                    "type": "array",
-                    "items": {
-                        "type": "record",
-                        "name": "GroupGap",
-                        "fields": [
-                            {"name": "start", "type": "long"},
-                            {"name": "cause", "type": "string"},
-                            {"name": "end", "type": ["null", "long"]},
-                            {"name": "series", "type": "string"},
-                            {"name": "version", "type": "long"},
-                        ],
-                    },
-                },
-            },
-        ],
-    }
-)
-_NEWS = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "GapNews",
-        "fields": [
-            {"name": "partition", "type": "int"},
-            {"name": "version", "type": "long"},
-            {
-                "name": "gaps",
-                "type": {
-                    "type": "array",
-                    "items": {
-                        "type": "record",
-                        "name": "GapNamed",
-                        "fields": [{"name": "start", "type": "long"}, {"name": "cause", "type": "string"}],
-                    },
-                },
-            },
-        ],
-    }
-)
+_GAP = record("GroupGap", start="long", cause="string", end=["null", "long"], series="string", version="long")
+_HOUR = fastavro.parse_schema(record("GapsOfHour", partition="int", first="long", gaps={"type": "array", "items": _GAP}))
+_NAMED = record("GapNamed", start="long", cause="string")
+_NEWS = fastavro.parse_schema(record("GapNews", partition="int", version="long", gaps={"type": "array", "items": _NAMED}))
 
 
 def dump_news(groups: Groups) -> list[tuple[bytes, bytes | None]]:

@@ -13,42 +13,22 @@ from processor.core.consolidated import Word
 from processor.core.group_gap_state import dump_gaps, load_gaps
 from processor.core.groups import Groups
 from processor.core.minutes import Consolidated, Minute
-from processor.core.shapes import read, write
+from processor.core.shapes import read, record, write
 from schemas.avro import schema_of, without_logical_types
 from schemas.records import Candle
 from schemas.timeframes import HOUR
 
 PREFIX = b"g|"
-_WORD = {
-    "type": "record",
-    "name": "Word",
-    "fields": [
-        {"name": "series", "type": "string"},
-        {"name": "version", "type": "long"},
-        {"name": "lost_us", "type": "long"},
-        {"name": "cause", "type": "string"},
-        {"name": "candle", "type": ["null", without_logical_types(schema_of(Candle))]},
-    ],
-}
-_MINUTE = {
-    "type": "record",
-    "name": "Minute",
-    "fields": [
-        {"name": "start", "type": "long"},
-        {"name": "told", "type": "long"},
-        {"name": "words", "type": {"type": "array", "items": _WORD}},
-    ],
-}
-_HOUR = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "Hour",
-        "fields": [
-            {"name": "partition", "type": "int"},
-            {"name": "minutes", "type": {"type": "array", "items": _MINUTE}},
-        ],
-    }
+_WORD = record(
+    "Word",
+    series="string",
+    version="long",
+    lost_us="long",
+    cause="string",
+    candle=["null", without_logical_types(schema_of(Candle))],
 )
+_MINUTE = record("Minute", start="long", told="long", words={"type": "array", "items": _WORD})
+_HOUR = fastavro.parse_schema(record("Hour", partition="int", minutes={"type": "array", "items": _MINUTE}))
 
 
 def dump_groups(groups: Groups) -> list[tuple[bytes, bytes | None]]:

@@ -12,13 +12,14 @@ from schemas.writers import Write, record_writer
 VERSION = b"\x02"
 
 
-def _record(name: str, **types: Any) -> dict[str, Any]:
+def record(name: str, **types: Any) -> dict[str, Any]:
+    """Return the schema of a record with these fields, in this order."""
     return {"type": "record", "name": name, "fields": [{"name": n, "type": t} for n, t in types.items()]}
 
 
 _I128 = {"type": "fixed", "name": "I128", "size": 16}
 KEY = ("event", "venue", "epoch", "sequence")
-_WINDOW = _record(
+_WINDOW = record(
     "Window",
     start="long",
     **{f"open_{k}": "long" for k in KEY},
@@ -38,11 +39,11 @@ _WINDOW = _record(
     published="long",
 )
 _NULLABLE = ["null", "long"]
-_GAP = _record(
+_GAP = record(
     "Told", start="long", cause="string", end=_NULLABLE, missing=_NULLABLE, state="string", why_not="string", derived="boolean"
 )
 TOLD = fastavro.parse_schema(
-    _record(
+    record(
         "ToldSince",
         partition="int",
         series="string",
@@ -53,8 +54,8 @@ TOLD = fastavro.parse_schema(
         **{field["name"]: field["type"] for field in _GAP["fields"]},
     )
 )
-_LOSS = _record("Loss", start="long", end="long", cause="string", known_to="long", missing=_NULLABLE, detail="string")
-_RESULT = _record(
+_LOSS = record("Loss", start="long", end="long", cause="string", known_to="long", missing=_NULLABLE, detail="string")
+_RESULT = record(
     "Answer",
     cause="string",
     since="long",
@@ -65,11 +66,11 @@ _RESULT = _record(
     retry_at=_NULLABLE,
     candles="boolean",
 )
-_NUMBERS = _record("Numbers", epoch="long", first="long", first_time="long", last="long", last_time="long")
-_RANGE = _record("Range", start="long", end="long")
+_NUMBERS = record("Numbers", epoch="long", first="long", first_time="long", last="long", last_time="long")
+_RANGE = record("Range", start="long", end="long")
 _WINDOWS = {"type": "array", "items": _WINDOW}
-_FRAME = _record("OpenFrame", timeframe="string", windows=_WINDOWS)
-_HOT = _record(
+_FRAME = record("OpenFrame", timeframe="string", windows=_WINDOWS)
+_HOT = record(
     "Hot",
     partition="int",
     source="string",
@@ -91,11 +92,11 @@ _HOT = _record(
     told={"type": "array", "items": _GAP},
     frames={"type": "array", "items": _FRAME},
 )
-_CHUNK = _record("Chunk", partition="int", timeframe="string", windows=_WINDOWS)
+_CHUNK = record("Chunk", partition="int", timeframe="string", windows=_WINDOWS)
 HOT, CHUNK = fastavro.parse_schema(_HOT), fastavro.parse_schema(_CHUNK)
-_SERVED = _record("Served", symbol="string", kind="string", good_from=_NULLABLE)
+_SERVED = record("Served", symbol="string", kind="string", good_from=_NULLABLE)
 FEED = fastavro.parse_schema(
-    _record(
+    record(
         "Feed",
         partition="int",
         epoch="long",
@@ -110,11 +111,11 @@ FEED = fastavro.parse_schema(
         losses={"type": "array", "items": _LOSS},
         symbol_losses={"type": "map", "values": {"type": "array", "items": "Loss"}},
         served={"type": "array", "items": _SERVED},
-        left={"type": "array", "items": _record("Left", symbol="string", kind="string", moment="long")},
+        left={"type": "array", "items": record("Left", symbol="string", kind="string", moment="long")},
     )
 )
 LOSS_FIELDS = tuple(f["name"] for f in _LOSS["fields"])
-DAY = fastavro.parse_schema(_record("Day", partition="int", rows="bytes"))
+DAY = fastavro.parse_schema(record("Day", partition="int", rows="bytes"))
 
 
 class SnapshotError(ValueError):
