@@ -42,6 +42,10 @@ test-containers: setup ## Integration against testcontainers' servers, images, c
 test-drills: setup ## A broker lost, the store lost, rolling restarts, an upgrade: minutes each, under load
 	E2E_DRILLS=1 $(BIN)/python -m pytest tests/drills
 
+PROMPT = test_scene test_scenarios_outage test_scenarios test_producer_lease test_producer_finnhub test_sink_outage test_backfill
+test-prompt: setup ## How quick things are said to be, asked strictly; wants a machine on which nothing else runs
+	E2E_PATIENCE=1 $(BIN)/python -m pytest $(PROMPT:%=tests/integration/%.py) tests/chaos/test_outages.py tests/browser/test_page_live.py
+
 test-security: setup ## All services against servers with TLS, passwords and rights, and each way not to be let in
 	E2E_SECURITY=1 $(BIN)/python -m pytest tests/security
 
@@ -82,4 +86,4 @@ pin-images: ## Print the digests that the base and the servers' images have now 
 	@set -e; for image in python:3.11-slim $$(sed -n 's/^    image: \([^$$]*\)$$/\1/p' docker-compose.yml); do \
 	  digest=$$(docker buildx imagetools inspect $$image --format '{{.Manifest.Digest}}'); echo "$$image@$$digest"; done
 
-.PHONY: help setup demo up down status test test-browser test-containers test-drills test-security check fix bench audit lock pin-images
+.PHONY: help setup demo up down status test test-browser test-containers test-drills test-prompt test-security check fix bench audit lock pin-images

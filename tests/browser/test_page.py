@@ -64,7 +64,7 @@ class Told:
         started = Event()
         self.thread = Thread(target=self._run, args=(started,))
         self.thread.start()
-        assert started.wait(10)
+        assert started.wait(60)
 
     def _run(self, started):
         asyncio.set_event_loop(self.loop)
@@ -113,7 +113,7 @@ class Told:
     def close(self):
         self.end()
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(60)
 
 
 @pytest.fixture

@@ -65,12 +65,12 @@ def test_prometheus_sees_every_service_and_its_rules(compose):
     api = f"http://127.0.0.1:{compose.ports['PROMETHEUS_PORT']}/api/v1"
 
     def up():
-        found = requests.get(f"{api}/targets", timeout=10).json()["data"]["activeTargets"]
+        found = requests.get(f"{api}/targets", timeout=60).json()["data"]["activeTargets"]
         states = Counter((t["labels"]["job"].removeprefix("candlewick-"), t["health"]) for t in found)
         return states == {("producer", "up"): 1, ("processor", "up"): 3, ("sink", "up"): 1}
 
     wait_until(up, 60, "all services scraped")
-    rules = [r for g in requests.get(f"{api}/rules", timeout=10).json()["data"]["groups"] for r in g["rules"]]
+    rules = [r for g in requests.get(f"{api}/rules", timeout=60).json()["data"]["groups"] for r in g["rules"]]
     assert len(rules) > 20
     assert {r["health"] for r in rules} <= {"ok", "unknown"}
 

@@ -69,7 +69,7 @@ class Topics:
         """Return the first `count` dead letters as (value, key, headers), waiting for them."""
         consumer = Consumer({"bootstrap.servers": self._kafka, "group.id": "reader", "enable.auto.commit": False})
         topic = DEAD_LETTERS.name(self._prefix)
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         found = []
         try:

@@ -67,10 +67,10 @@ def candles_out(settings):
     """How many 1m candles have been published, of all sources."""
     consumer = Consumer({"bootstrap.servers": settings["CANDLEWICK_KAFKA"], "group.id": "count", "enable.auto.commit": False})
     topic = topic_name(candles_dataset("1m"), settings["CANDLEWICK_TOPIC_PREFIX"])
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
 
     def count():
-        return sum(consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions)
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=60)[1] for number in partitions)
 
     yield count
     consumer.close()

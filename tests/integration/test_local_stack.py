@@ -64,7 +64,7 @@ def remember(home):
 def remembered(home):
     """What of it is there: (topic, schema, row)."""
     where = addresses(home)
-    topic = "kept" in AdminClient({"bootstrap.servers": where["kafka"]}).list_topics(timeout=10).topics
+    topic = "kept" in AdminClient({"bootstrap.servers": where["kafka"]}).list_topics(timeout=60).topics
     schema = bool(Registry(where["registry"]).versions("kept-value"))
     with connected(where["cassandra"]) as session:
         keyspaces = {r.keyspace_name for r in session.execute("SELECT keyspace_name FROM system_schema.keyspaces")}
@@ -92,7 +92,7 @@ def test_a_start_that_is_killed_half_way_heals_with_the_next(home):
     first = subprocess.Popen(candlewick("up", "--home", str(home)), env=environment({}), stderr=subprocess.DEVNULL)
     wait_until(lambda: processes.strays(marker(home), []), 60, "a server process")
     first.send_signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     assert not (home / "stack.json").exists()
     run("up", "--home", str(home))
     assert [p["state"] for p in status(home).values()] == ["running"] * 3

@@ -10,7 +10,7 @@ import requests
 from tests.support.feeding import a_trade, feeding
 from tests.support.pages import Pages, Stream, contents, gaps_in
 from tests.support.recording import Recording, numbered
-from tests.support.services import Service, read_candles, read_gaps, replay, wait_until
+from tests.support.services import Service, allowed, read_candles, read_gaps, replay, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -142,7 +142,7 @@ def test_what_is_unknown_is_404_and_says_what_there_is(first, replayed):
 
 def test_pages_are_for_reading_only(first, replayed):
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert requests.request(method, f"{first.url}/series", timeout=10).status_code == 405
+        assert requests.request(method, f"{first.url}/series", timeout=60).status_code == 405
 
 
 def test_health_and_metrics(first, replayed):
@@ -150,7 +150,7 @@ def test_health_and_metrics(first, replayed):
     for path in ("/health", "/health/ready"):
         status, state = first.get(path)
         assert (status, state["ready"], state["live"], state["partitions"]) == (200, True, True, [0, 1, 2, 3])
-        assert 0 <= state["last_flush_age_s"] < 10
+        assert 0 <= state["last_flush_age_s"] < allowed(10)
         assert state["behind_s"] >= 0
     assert first.metric("candlewick_processor_cache_records") > 1000
     assert 0 < first.metric("candlewick_processor_cache_bytes") < 256 << 20

@@ -114,7 +114,7 @@ def test_law_12_bounded_a_full_inbox_stops_the_peer_and_loses_nothing():
     items = everything(inbox, 60)
     assert [i.kind for i in items] == ["opened"] + ["data"] * frames + ["closed"]
     assert [int(i.payload[:8]) for i in items[1:-1]] == list(range(frames))
-    assert link.join(5)
+    assert link.join(60)
 
 
 def test_frames_pings_and_a_close_come_in_order():
@@ -197,11 +197,11 @@ def test_refused_handshake_tells_status_and_when_to_come_back(status):
 def test_kill_ends_a_silent_connection_long_before_a_read_would(monkeypatch):
     monkeypatch.setattr(connection, "READ_S", 60.0)
     _, link, inbox = attempt(lambda peer, link: hold(link))
-    assert inbox.get(5).kind == "opened"
+    assert inbox.get(60.0).kind == "opened"
     began = time.monotonic()
     link.kill()
     assert everything(inbox)[-1].kind == "closed"
-    assert link.join(5)
+    assert link.join(60)
     assert time.monotonic() - began < 10
 
 

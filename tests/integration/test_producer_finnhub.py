@@ -13,7 +13,7 @@ import requests
 
 from schemas.topics import TRADES
 from tests.support.published import corner, count, dead_letters, ends, statuses, trades
-from tests.support.services import Service, environment, wait_until
+from tests.support.services import Service, allowed, environment, wait_until
 
 pytestmark = pytest.mark.integration
 S = 1_000_000
@@ -27,18 +27,18 @@ class Venue:
         self.ready = json.loads(self.process.stdout.readline())
 
     def fault(self, kind, **options):
-        answer = requests.post(f"{self.ready['ctl']}/fault", json={"kind": kind, **options}, timeout=10)
+        answer = requests.post(f"{self.ready['ctl']}/fault", json={"kind": kind, **options}, timeout=60)
         assert answer.ok, answer.text
 
     def summary(self):
-        return requests.get(f"{self.ready['ctl']}/summary", timeout=10).json()
+        return requests.get(f"{self.ready['ctl']}/summary", timeout=60).json()
 
     def ledger(self):
-        return requests.get(f"{self.ready['ctl']}/ledger", timeout=10).json()["entries"]
+        return requests.get(f"{self.ready['ctl']}/ledger", timeout=60).json()["entries"]
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def outages(series):
 
 
 def test_cut_feed_loses_nothing_outside_of_the_outage_it_tells(space, venue, producer):
-    service = producer()
+    service = producer(CANDLEWICK_BACKOFF_MAX_S="2")
     wait_for_state(space, "live", service)
     for how in ("fin", "close"):
         before = [s for s, _ in _runs(said(space))].count("live")
@@ -143,7 +143,7 @@ def test_cut_feed_loses_nothing_outside_of_the_outage_it_tells(space, venue, pro
     lost = in_ledger(venue, sent=False)
     assert lost
     assert all(any(begin <= event < end for begin, end in gaps) for _, event, _, _ in lost)
-    assert all(end - begin < 8 * S for begin, end in gaps)
+    assert all(end - begin < allowed(1.5 + 2 + 2) * S for begin, end in gaps)  # the drop, the longest wait, the way back
     for states in series.values():
         last = states[-1]
         assert (last.state, last.epoch) == ("stopping", states[0].epoch)
@@ -201,7 +201,7 @@ def test_silent_link_is_down_since_its_last_frame(space, venue, producer):
     series = wait_for_state(space, "live", service, 2)
     down = next(s for s in series if s.state == "down")
     last_sent = max(e["sent_us"] for e in venue.ledger() if e["sent_us"] and e["sent_us"] < down.since)
-    assert abs(down.good_until - last_sent) < 0.5 * S  # the venue writes its ledger after sending
+    assert abs(down.good_until - last_sent) < allowed(0.5) * S  # the venue writes its ledger after sending
     assert down.since - down.good_until > 1.9 * S
     ((begin, end),) = outages(series)
     lost = in_ledger(venue, sent=False)
@@ -219,7 +219,7 @@ def test_feed_that_only_answers_pings_is_stale_until_a_frame_comes(space, venue,
     states = [state for state, _ in _runs(series)]
     assert states == ["connecting", "live", "stale", "live"]
     ((begin, end),) = outages(series)
-    assert 3.5 * S < end - begin < 12 * S
+    assert 3.5 * S < end - begin < allowed(12) * S
 
 
 def test_pings_without_a_record_in_an_open_market_are_stale_since_the_last_record_and_renewed_once(space, venue, producer):
@@ -233,7 +233,7 @@ def test_pings_without_a_record_in_an_open_market_are_stale_since_the_last_recor
     ((begin, end),) = outages(series)
     assert lost
     assert all(begin <= event < end for _, event, _, _ in lost)
-    assert 4 * S < end - begin < 15 * S
+    assert 4 * S < end - begin < allowed(15) * S
     assert venue.summary()["connections"] == 2
 
 
@@ -264,7 +264,7 @@ def test_wrong_key_is_refused_slowly_and_never_logged_until_another_in_its_file_
     (refused,), (opened,) = logged(service, "connection.lost"), logged(service, "connection.opened")
     assert refused["wait_s"] == 300.0
     waited = datetime.fromisoformat(opened["timestamp"]) - datetime.fromisoformat(refused["timestamp"])
-    assert waited.total_seconds() < 10
+    assert waited.total_seconds() < allowed(10)
     assert [line["setting"] for line in logged(service, "secret.replaced")] == ["FINNHUB_TOKEN_FILE"]
     assert "marker-of-the" not in service.log.read_text()
     assert service.stop() == 0
@@ -290,12 +290,12 @@ def test_metrics_and_health_tell_the_feeds_state(space, venue, producer):
     service = producer()
     wait_for_state(space, "live", service)
     port = next(json.loads(line)["port"] for line in service.log.read_text().splitlines() if "metrics.opened" in line)
-    health = requests.get(f"http://127.0.0.1:{port}/health", timeout=5).json()
+    health = requests.get(f"http://127.0.0.1:{port}/health", timeout=60).json()
     assert (health["source"], health["state"], health["active"], health["attempts"]) == ("finnhub", "live", True, 0)
     good = said(space)[-1]
     assert (health["since_us"], health["epoch"], health["reason"]) == (good.since, good.epoch, "")
     assert set(health["last_record_us"]) == set(venue.ready["symbols"])
-    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     for line in ("feed_live", "active"):
         assert f'candlewick_producer_{line}{{source="finnhub"}} 1.0' in metrics
     assert 'candlewick_producer_last_record_seconds{source="finnhub",symbol=' in metrics
@@ -336,7 +336,7 @@ def test_health_tells_a_loop_that_hangs_and_not_a_feed_that_is_down(space, venue
 
 def health(service):
     (opened,) = logged(service, "metrics.opened")
-    return requests.get(f"http://127.0.0.1:{opened['port']}/health", timeout=5)
+    return requests.get(f"http://127.0.0.1:{opened['port']}/health", timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.chaos.test_outages import Gate
 from tests.integration.test_producer_finnhub import Venue, in_ledger, published
 from tests.support.judge import gap_records, spans
 from tests.support.published import corner, count, statuses
-from tests.support.services import Service, wait_until
+from tests.support.services import Service, allowed, wait_until
 
 pytestmark = pytest.mark.integration
 S = 1_000_000
@@ -147,7 +147,7 @@ def assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, servic
 
 def health(service):
     line = next(json.loads(x) for x in service.log.read_text().splitlines() if "metrics.opened" in x)
-    return requests.get(f"http://127.0.0.1:{line['port']}/health", timeout=5).json()
+    return requests.get(f"http://127.0.0.1:{line['port']}/health", timeout=60).json()
 
 
 def test_standby_is_silent_and_takes_over_within_ten_seconds_of_a_kill(space, venue, pair, processor):
@@ -162,11 +162,11 @@ def test_standby_is_silent_and_takes_over_within_ten_seconds_of_a_kill(space, ve
     killed = time.monotonic()
     pair.swap()
     successor = live_after(space, epoch, pair.both)
-    assert time.monotonic() - killed < TAKEN_OVER_S
+    assert time.monotonic() - killed < allowed(TAKEN_OVER_S)
     assert health(pair.active)["active"]
     (hole,) = holes(space)
     assert hole[1] == successor.good_from
-    assert 0 < hole[1] - hole[0] < TAKEN_OVER_S * S
+    assert 0 < hole[1] - hole[0] < allowed(TAKEN_OVER_S) * S
     assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, pair.both)
 
 
@@ -185,7 +185,10 @@ def of_producers(space, venue, between):
             found[span.series].append((span.start, span.end))
     return all(
         len(gaps) == len(between)
-        and all(end and abs(start - a) < S and abs(end - b) < S for (start, end), (a, b) in zip(gaps, between, strict=True))
+        and all(
+            end and abs(start - a) < allowed(1) * S and abs(end - b) < allowed(1) * S
+            for (start, end), (a, b) in zip(gaps, between, strict=True)
+        )
         for gaps in found.values()
     )
 
@@ -196,10 +199,10 @@ def test_producer_that_leaves_hands_over_at_once(space, venue, pair):
     left = time.monotonic()
     pair.swap()
     successor = live_after(space, epoch, pair.both)
-    assert time.monotonic() - left < 3
+    assert time.monotonic() - left < allowed(3)
     stopped = next(s for s in reversed(told(space)) if s.epoch == epoch)
     assert stopped.state == "stopping"
-    assert successor.good_from - stopped.good_until < 3 * S
+    assert successor.good_from - stopped.good_until < allowed(3) * S
     assert_nothing_is_lost_outside_of_holes_or_stands_twice(space, venue, pair.both)
 
 

@@ -137,7 +137,7 @@ def test_topics_are_created_as_the_catalogue_says_and_nothing_happens_the_second
     wanted = {t.name(prefix): t.config for t in catalogue(FRAMES)} | {changelog_name(prefix): CHANGELOG_CONFIG}
     assert sorted(created["created"]) == sorted([*wanted, LEASES.name(prefix)])
     admin = AdminClient({"bootstrap.servers": stack.kafka})
-    known = admin.list_topics(timeout=10).topics
+    known = admin.list_topics(timeout=60).topics
     assert all(len(known[name].partitions) == 3 for name in wanted)
     assert len(known[LEASES.name(prefix)].partitions) == 1
     for name, config in wanted.items():
@@ -156,7 +156,7 @@ def test_every_partition_of_a_new_topic_answers_at_once(stack, prefix):
     try:
         for topic in wanted:
             for partition in range(topic.num_partitions):
-                assert reader.get_watermark_offsets(TopicPartition(topic.topic, partition), timeout=10) == (0, 0)
+                assert reader.get_watermark_offsets(TopicPartition(topic.topic, partition), timeout=60) == (0, 0)
     finally:
         reader.close()
 
@@ -166,7 +166,7 @@ def test_what_differs_is_named_and_left_alone(stack, prefix, command):
     shown = command("topics", "apply", CANDLEWICK_PARTITIONS="1")
     assert shown.returncode == 0
     assert f"differs {TRADES.name(prefix)}: partitions is 2, wanted 1 (left as it is)" in shown.stdout
-    known = AdminClient({"bootstrap.servers": stack.kafka}).list_topics(timeout=10).topics
+    known = AdminClient({"bootstrap.servers": stack.kafka}).list_topics(timeout=60).topics
     assert len(known[TRADES.name(prefix)].partitions) == 2
 
 

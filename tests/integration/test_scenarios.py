@@ -9,7 +9,7 @@ import websocket
 
 from schemas.topics import TRADES
 from tests.support.published import corner, ends, statuses, trades
-from tests.support.services import wait_until
+from tests.support.services import allowed, wait_until
 from tests.support.vendor import KEY, counted, producers, vendor
 
 pytestmark = pytest.mark.integration
@@ -53,7 +53,7 @@ def sent(venue, upto_us=2**62):
 def test_second_user_of_a_key_ends_every_connection_at_once_and_the_attempts_stay_spread(space, venue, producer):
     for number in range(1, INTRUSIONS + 1):
         wait_until(lambda n=number: len(logged(producer, "feed.went_live")) == n, 30, "the feed", [producer])
-        other = websocket.create_connection(f"{venue.ready['ws']}?token={KEY}", timeout=5)
+        other = websocket.create_connection(f"{venue.ready['ws']}?token={KEY}", timeout=60)
         wait_until(lambda n=number: len(logged(producer, "connection.lost")) == n, 20, "the cut", [producer])
         other.shutdown()
     wait_until(lambda: len(logged(producer, "feed.went_live")) == INTRUSIONS + 1, 30, "the feed", [producer])
@@ -80,7 +80,7 @@ def test_disorder_is_published_as_it_came_and_an_end_under_load_is_drained_in_ti
     asked_us = time.time_ns() // 1000
     assert producer.stop(limit_s=15) == 0
     ended_us = time.time_ns() // 1000
-    assert ended_us - asked_us < 10 * S
+    assert ended_us - asked_us < allowed(10) * S
     came = published(space)
     assert not sent(venue, asked_us - S // 2) - came, "what had come was not drained"
     assert not came - sent(venue)

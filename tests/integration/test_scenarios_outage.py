@@ -13,7 +13,7 @@ import pytest
 from schemas.records import Candle, Gap
 from schemas.topics import GAPS, Topic
 from tests.support.published import corner, count, statuses
-from tests.support.services import Service, wait_until
+from tests.support.services import Service, allowed, wait_until
 from tests.support.vendor import candles, counted, producers, records_of, vendor
 
 pytestmark = pytest.mark.integration
@@ -74,8 +74,8 @@ def test_outage_is_told_within_two_seconds_and_every_attempt_may_wait_longer(spa
     cut_us = time.time_ns() // 1000
     venue.fault("drop", seconds=5, how="rst")
     opened = wait_until(lambda: state(space, cut_us, "open"), 20, "the open gap", both)
-    assert opened.updated_at - cut_us < 2 * S
-    assert abs(opened.from_time - cut_us) < 2 * S
+    assert opened.updated_at - cut_us < allowed(2) * S
+    assert abs(opened.from_time - cut_us) < allowed(2) * S
     closed = wait_until(lambda: state(space, cut_us, "closed"), 60, "the closed gap", both)
     assert (closed.gap_id, closed.from_time) == (opened.gap_id, opened.from_time), "one outage is one gap"
     found = waits(both[0])
@@ -110,9 +110,9 @@ def test_hole_of_minutes_has_the_vendors_candles_within_ten_seconds_of_its_last_
     )
     with capsys.disabled():
         sys.stdout.write(said)
-    assert opened.updated_at - cut_us < 2 * S
-    assert max(firsts) - back_us < 10 * S
-    assert filled.updated_at - max(back_us, whole_us) < 10 * S
+    assert opened.updated_at - cut_us < allowed(2) * S
+    assert max(firsts) - back_us < allowed(10) * S
+    assert filled.updated_at - max(back_us, whole_us) < allowed(10) * S
     vendors = candles(venue, BUSY, minutes[0], whole_us)
     for start in minutes:
         versions = [c for c in records_of(space, CANDLES, Candle) if c.start == start]

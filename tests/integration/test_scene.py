@@ -17,7 +17,7 @@ from schemas import topics
 from tests.support import judge, published
 from tests.support.feeding import feeding
 from tests.support.scaled import Outage, Scaled, Timetable
-from tests.support.services import Service, candlewick, wait_until
+from tests.support.services import Service, allowed, candlewick, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
 S = 1_000_000
@@ -28,7 +28,7 @@ CAUSES = {"down": "feed_down", "stale": "feed_stale"}
 HARMLESS = {"no_trades", "partial_start"}
 AWAY_S = 7
 SILENT_S = 6
-BORDER = S
+BORDER = allowed(1) * S
 SETTINGS = {"CANDLEWICK_TIMEFRAMES": "1s,1m,5m"}
 
 
@@ -43,7 +43,7 @@ def venue():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield json.loads(process.stdout.readline())
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def until(instant):
 
 def fault(venue, kind, **options):
     """Ask the venue for a fault and return when that was."""
-    answer = requests.post(f"{venue['ctl']}/fault", json={"kind": kind, **options}, timeout=10)
+    answer = requests.post(f"{venue['ctl']}/fault", json={"kind": kind, **options}, timeout=60)
     assert answer.ok, answer.text
     return now()
 

@@ -132,7 +132,7 @@ def echo(answer: str) -> Iterator[tuple[str, list[bytes]]]:
         thread.start()
         yield f"127.0.0.1:{listener.getsockname()[1]}", got
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5.0)
+        thread.join(60)
 
 
 def _request(peer: socket.socket) -> bytes:
@@ -149,10 +149,10 @@ def what_a_link_says(provider):
     inbox = Inbox()
     link = provider.connect(inbox, 1)
     link.start()
-    item = inbox.get(20.0)
+    item = inbox.get(60.0)
     link.kill()
     inbox.release()
-    assert link.join(10.0), "the link does not end"
+    assert link.join(60), "the link does not end"
     assert item is not None, "the link says nothing"
     return f"{item.kind} {item.detail} {item.http_status}"
 
@@ -345,7 +345,7 @@ def echoing() -> Iterator[str]:
     url, loop, over = ready.result(10.0)
     yield url
     loop.call_soon_threadsafe(over.set)
-    thread.join(10.0)
+    thread.join(60)
 
 
 @pytest.mark.integration
@@ -381,4 +381,4 @@ def pages(service):
     """Return the producer's metrics and health, which have to be there."""
     line = next(line for line in service.log.read_text().splitlines() if '"metrics.opened"' in line)
     port = json.loads(line)["port"]
-    return [requests.get(f"http://127.0.0.1:{port}/{page}", timeout=5).text for page in ("metrics", "health")]
+    return [requests.get(f"http://127.0.0.1:{port}/{page}", timeout=60).text for page in ("metrics", "health")]

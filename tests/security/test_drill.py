@@ -56,7 +56,7 @@ def forbid(secured, user, kind, name, operation):
     principal = f"User:candlewick-{user}"
     wanted = AclBindingFilter(kind, name, ResourcePatternType.LITERAL, principal, None, operation, AclPermissionType.ALLOW)
     admin = admin_of(secured)  # kept: one that goes takes its questions with it
-    for done in admin.delete_acls([wanted], request_timeout=20).values():
+    for done in admin.delete_acls([wanted], request_timeout=60).values():
         assert len(done.result()) == 1, f"there was no such right: {user} {operation} {name}"
 
 

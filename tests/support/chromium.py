@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 import requests
 import websocket
 
+from tests.support.services import allowed
+
 T = TypeVar("T")
 VARIABLE = "E2E_BROWSER"
 REQUIRED = "required"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _START_S = 30.0
-_CALL_S = 30.0
+_CALL_S = 60.0
 PHONE = (390, 844)
 DESK = (1280, 860)
 
@@ -74,7 +76,7 @@ class Browser:
     def close(self) -> None:
         """End it and everything it started."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 class Tab:
@@ -167,8 +169,8 @@ class Tab:
 
 def until(condition: Callable[[], T], limit_s: float, what: str) -> T:
     """Return the first true value of `condition`, asked twenty times a second; raises AssertionError after `limit_s`."""
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + allowed(limit_s)
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {allowed(limit_s):g} s: {what}"
         time.sleep(0.05)
     return value

@@ -247,10 +247,10 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     if psutil.pid_exists(process.pid):
         process.terminate()
     try:
-        process.wait(15)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(15)
+        process.wait(60)
 
 
 def _free_port() -> int:

@@ -175,7 +175,7 @@ class Feed:
         """Return the first `count` dead letters (value, headers), waiting for them."""
         consumer = Consumer({"bootstrap.servers": self.space.kafka, "group.id": "reader", "enable.auto.commit": False})
         topic = DEAD_LETTERS.name(self.space.prefix)
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         found: list[Any] = []
         try:

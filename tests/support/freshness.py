@@ -53,10 +53,10 @@ class Freshness:
         places = [
             TopicPartition(name, number)
             for name in self._names
-            for number in self._consumer.list_topics(name, timeout=20).topics[name].partitions
+            for number in self._consumer.list_topics(name, timeout=60).topics[name].partitions
         ]
         for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=20)[1]
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=60)[1]
         self._consumer.assign(places)
         self._thread.start()
         return self

@@ -27,7 +27,7 @@ def tell(space: Space, *gaps: Gap) -> None:
     topic = GAPS.name(space.prefix)
     encode = Encoder(Gap, Registry(space.registry).lookup(GAPS.subject(space.prefix), schema_text(Gap)))
     producer = Producer({"bootstrap.servers": space.kafka})
-    partitions = len(producer.list_topics(topic, timeout=20).topics[topic].partitions)
+    partitions = len(producer.list_topics(topic, timeout=60).topics[topic].partitions)
     for gap in gaps:
         partition = murmur2(instrument_of(gap.source, gap.symbol).encode(), partitions)
         producer.produce(topic, encode(gap), gap.series.encode(), partition)

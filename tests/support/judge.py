@@ -89,8 +89,8 @@ def ends(space: Space) -> dict[Place, int]:
     consumer = Consumer({"bootstrap.servers": space.kafka, "group.id": "unused"})
     try:
         names = [t.name(space.prefix) for t in (TRADES, FEED_STATUS)]
-        numbers = consumer.list_topics(names[0], timeout=20).topics[names[0]].partitions
-        return {(n, p): consumer.get_watermark_offsets(TopicPartition(n, p), timeout=20)[1] for n in names for p in numbers}
+        numbers = consumer.list_topics(names[0], timeout=60).topics[names[0]].partitions
+        return {(n, p): consumer.get_watermark_offsets(TopicPartition(n, p), timeout=60)[1] for n in names for p in numbers}
     finally:
         consumer.close()
 
@@ -99,7 +99,7 @@ def committed(space: Space, upto: Mapping[Place, int]) -> bool:
     """Tell whether the processor's group has committed at least these offsets."""
     consumer = Consumer({"bootstrap.servers": space.kafka, "group.id": group_name(PROCESSOR_GROUP, space.prefix)})
     try:
-        found = consumer.committed([TopicPartition(*place) for place in upto], timeout=20)
+        found = consumer.committed([TopicPartition(*place) for place in upto], timeout=60)
         return all(t.offset >= upto[t.topic, t.partition] for t in found)
     finally:
         consumer.close()

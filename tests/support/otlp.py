@@ -94,4 +94,4 @@ def receiving() -> Iterator[Receiver]:
         thread.start()
         yield receiver
         server.shutdown()
-        thread.join(10)
+        thread.join(60)

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import requests
 
 from tests.support.recording import Bar, Key
-from tests.support.services import Content, Contents, Gap, Service, wait_until
+from tests.support.services import Content, Contents, Gap, Service, allowed, wait_until
 
-_ANSWER_S = 20.0
+_ANSWER_S = 60.0
 
 
 class Pages:
@@ -122,9 +122,9 @@ class Stream:
     def next(self, limit_s: float = 20.0) -> tuple[str, dict[str, Any]]:
         """Return the next event: its type and record."""
         try:
-            return self._heard.get(timeout=limit_s)
+            return self._heard.get(timeout=allowed(limit_s))
         except Empty:
-            raise AssertionError(f"no event within {limit_s:g} s") from None
+            raise AssertionError(f"no event within {allowed(limit_s):g} s") from None
 
     def close(self) -> None:
         """Hang up."""

@@ -77,8 +77,8 @@ def _consumer(space: Space) -> Iterator[Consumer]:
 
 
 def _ends(consumer: Consumer, name: str) -> list[tuple[int, int]]:
-    partitions = consumer.list_topics(name, timeout=20).topics[name].partitions
-    return [(p, consumer.get_watermark_offsets(TopicPartition(name, p), timeout=20)[1]) for p in sorted(partitions)]
+    partitions = consumer.list_topics(name, timeout=60).topics[name].partitions
+    return [(p, consumer.get_watermark_offsets(TopicPartition(name, p), timeout=60)[1]) for p in sorted(partitions)]
 
 
 def ends(space: Space, topic: Topic, source: str) -> dict[int, int]:

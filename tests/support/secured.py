@@ -140,7 +140,7 @@ def _await(secured: Secured, chosen: dict[str, int]) -> None:
 
 def _answers(secured: Secured) -> bool:
     try:
-        return bool(admin_of(secured).list_topics(timeout=5).brokers)
+        return bool(admin_of(secured).list_topics(timeout=60).brokers)
     except KafkaException:
         return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-CALL_S = 10.0
+CALL_S = 60.0
 
 
 class Venue:
@@ -39,4 +39,4 @@ class Venue:
     def stop(self) -> int:
         """End it in order and return its exit status."""
         self._process.terminate()
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=60)

@@ -27,7 +27,7 @@ def told_by_the_producer():
     with serve("127.0.0.1", 0, "x", counts, dict, lambda: False) as server:
         try:
             url = f"http://127.0.0.1:{server.server_address[1]}/metrics"
-            return urllib.request.urlopen(url, timeout=10).read().decode()
+            return urllib.request.urlopen(url, timeout=60).read().decode()
         finally:
             server.shutdown()
 

@@ -32,7 +32,7 @@ def handshake(folder, authority, name):
             pass
     finally:
         ours.close()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture(scope="module")

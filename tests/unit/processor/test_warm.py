@@ -36,7 +36,7 @@ class InMemory:
         return self.first, len(self.topics.get(topic, ()))
 
     def chunk(self, back, partition, first, stop):
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.fail:
             self.fail -= 1
             raise WarmError("no")

@@ -53,7 +53,7 @@ def server():
     yield made
     made.shutdown()
     made.server_close()
-    thread.join(5)
+    thread.join(60)
 
 
 @pytest.fixture

