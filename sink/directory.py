@@ -6,9 +6,14 @@ Both say little for many records, so what was written is remembered and only new
 from __future__ import annotations
 
 from schemas.records import Candle, Gap
+from schemas.timeframes import HOUR
 from sink.tables import Row
 
 GROUP = "all"
+REPEAT_US = HOUR
+"""How often, by its own time, what is known of a series is said again: another sink may have said otherwise meanwhile, for gaps
+and candles of a partition can be read by two. Our choice: a row an hour and series costs nothing.
+"""
 
 
 class Directory:
@@ -39,7 +44,7 @@ class Directory:
 
     def _list(self, seen: Candle | Gap, active: bool, time_us: int, origin: object) -> list[Row]:
         known = self._listed.get(seen.series)
-        if known is not None and (known[1] is active or time_us <= known[0]):
+        if known is not None and time_us <= known[0] + (REPEAT_US if known[1] is active else 0):
             return []
         self._listed[seen.series] = (time_us, active)
         # A consolidated series has the source of the moment in each of its candles; it is listed under its own name.

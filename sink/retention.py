@@ -84,9 +84,10 @@ def variable_of(name: str) -> str:
 def ttl_s(expires_us: int | None, now_us: int) -> int | None:
     """Return the TTL to bind for a row written at `now_us`: whole seconds left, 0 = never expires, None = nothing is left.
 
-    Never a null: Cassandra reads a null TTL as "never" even where the table has a default.
+    Never a null: Cassandra reads a null TTL as "never" even where the table has a default. Never more than it takes: the time
+    of a row may lie up to a day ahead of us, which at the longest retention would be too much.
     """
     if expires_us is None:
         return 0
     left = (expires_us - now_us) // SECOND
-    return left if left > 0 else None
+    return min(left, LONGEST_S) if left > 0 else None

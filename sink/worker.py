@@ -17,6 +17,7 @@ from schemas.registry import RegistryUnavailableError
 from sink import retry
 from sink.batches import plan
 from sink.consumer import Lane
+from sink.errors import FloodError
 from sink.mapping import Mapper, Work
 from sink.offsets import Span
 from sink.overrides import Retention, checked
@@ -69,12 +70,30 @@ class Worker:
             StoppedError: stopped while writes were failing; they will be read again.
         """
         self._group = group
-        while not self._stopping:
-            self._turn()
-            self._writer.alive_s = time.monotonic()
+        try:
+            while not self._stopping:
+                self._turn()
+                self._writer.alive_s = time.monotonic()
+        except FloodError as flood:
+            self._ripen(flood)
+            raise
         for lane in self._lanes:
             self._land(lane)
         self._report(idle=True)
+
+    def _ripen(self, flood: FloodError) -> None:
+        # Commit what is done before ending. Within the commit lag nothing of it could be: each start would then read the same
+        # flood, bury it once more, and end before it comes any further.
+        _log.warning("flood.noticed", reason=str(flood))
+        for lane in self._lanes:
+            lane.pause()
+        while any(lane.offsets.oldest_waiting_us() is not None for lane in self._lanes):
+            if self._stopping or self._store.losses != self._losses:
+                return
+            for lane in self._lanes:
+                lane.idle(0.05)
+                lane.commit()
+            self._writer.alive_s = time.monotonic()
 
     def _turn(self) -> None:
         # Of each lane one portion may be under way while the next is taken and mapped; the newest candles are waited for.

@@ -16,7 +16,7 @@ from sink import retry
 from sink.batches import Batch, plan
 from sink.consumer import Lane
 from sink.dead_letters import DeadLetters
-from sink.errors import FatalError, StoppedError
+from sink.errors import FatalError, FloodError, StoppedError
 from sink.mapping import Poison, Work
 from sink.offsets import Span
 from sink.poison import PoisonLimit
@@ -84,7 +84,8 @@ class Writer:
         """Wait until everything is acknowledged, the dead letters too, and note its spans as done.
 
         Raises:
-            FatalError: no waiting helps, or too much was refused (see `sink.poison`).
+            FatalError: no waiting helps.
+            FloodError: too much was refused (see `sink.poison`); what `underway` asked for is done all the same.
             StoppedError: asked to stop while the store did not answer.
         """
         refused = self._acknowledged(underway.batches, underway.flight)
@@ -95,7 +96,7 @@ class Writer:
         _note_done(underway)
         flood = self._limit.exceeded(underway.work.records, buried, time.monotonic())
         if flood is not None:
-            raise FatalError(f"{flood}: no accident of single records; the newest dead letters' headers say what is wrong")
+            raise FloodError(f"{flood}: no accident of single records; the newest dead letters' headers say what is wrong")
 
     def settle(self, underway: Underway) -> None:
         """Wait for the answers on their way, 5 s at most, and note the spans as done if all is well; `land` does the rest.

@@ -44,6 +44,15 @@ def test_a_series_that_is_no_longer_named_becomes_inactive_and_returns():
     assert [r.values[-1] for r in directory.of_candle(a_candle(START + 2 * MINUTE, 1)) if r.table == "series_list"] == [True]
 
 
+def test_a_series_that_another_sink_has_called_ended_returns_by_its_candles_alone():
+    candles, gaps = Directory(), Directory()
+    candles.of_candle(a_candle(START, 1))
+    (ended,) = gaps.of_gap(a_gap(START + MINUTE, None, cause="unsubscribed"))
+    again = [r for n in range(2, 120) for r in candles.of_candle(a_candle(START + n * MINUTE, 1)) if r.table == "series_list"]
+    assert [r.values[-1] for r in again] == [True], "once an hour"
+    assert again[0].stamp > ended.stamp
+
+
 def test_after_a_loss_everything_is_said_again():
     directory = Directory()
     directory.of_candle(a_candle(START, 1))
