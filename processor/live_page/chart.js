@@ -10,7 +10,9 @@ const NEAR_PX = 4; // and is found so far beside it
 const LEAST = 36;
 const STEPS_S = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000];
 
+// On an axis as many digits as have room; in words all that a double's decimal text has, for a version or a price cut short is another.
 export const number = (x) => x.toLocaleString("en", { maximumSignificantDigits: 9 });
+export const exact = (x) => x.toLocaleString("en", { maximumSignificantDigits: Number.isInteger(x) ? 21 : 15 });
 export const clock = (us, withDay) => {
   const text = new Date(us / 1000).toISOString();
   return withDay ? `${text.slice(5, 10)} ${text.slice(11, 19)}` : text.slice(11, 19);
@@ -21,6 +23,15 @@ function made(tag, attributes, text) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   if (text !== undefined) node.textContent = text;
   return node;
+}
+
+// A label right of the chart that is drawn narrower where it would stick out: a price without its last digit is another price.
+function fitted(label) {
+  if (label.textContent.length > 9) {
+    label.setAttribute("textLength", RIGHT - 11);
+    label.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  }
+  return label;
 }
 
 // Round values that divide [low, high] into about `count` parts.
@@ -147,7 +158,7 @@ export class Chart {
     for (const price of ticks(low, high, Math.max(2, Math.floor((bottom - top) / 55)))) {
       axis.append(made("line", { x1: 0, x2: this.width, y1: y(price).toFixed(1), y2: y(price).toFixed(1) }));
       if (last && Math.abs(y(price) - y(last.close)) < 14) continue; // the label of the last price stands there
-      axis.append(made("text", { x: this.width + 6, y: (y(price) + 4).toFixed(1) }, number(price)));
+      axis.append(fitted(made("text", { x: this.width + 6, y: (y(price) + 4).toFixed(1) }, number(price))));
     }
     const slot = this.width / this.windows;
     const half = Math.max(0.5, Math.min(slot * 0.36, 14));
@@ -167,7 +178,7 @@ export class Chart {
       const at = y(last.close).toFixed(1);
       group.append(made("line", { class: "last", x1: 0, x2: this.width, y1: at, y2: at }));
       group.append(made("rect", { class: "lastbox", x: this.width + 1, y: (at - 9).toFixed(1), width: RIGHT - 2, height: 18, rx: 3 }));
-      group.append(made("text", { class: "lasttext", x: this.width + 6, y: (Number(at) + 4).toFixed(1) }, number(last.close)));
+      group.append(fitted(made("text", { class: "lasttext", x: this.width + 6, y: (Number(at) + 4).toFixed(1) }, number(last.close))));
     }
     return [axis, group];
   }

@@ -1,5 +1,5 @@
 // The words around the chart: pickers, feeds, the candle read out, what is pointed at, gaps, the account. All text, never markup.
-import { clock, number } from "./chart.js";
+import { clock, exact } from "./chart.js";
 
 export const CAUSES = {
   producer_down: "producer down",
@@ -74,7 +74,7 @@ export function showFeeds(feeds) {
   by("feeds").replaceChildren(...feeds.map((feed) => {
     const kind = GOOD.includes(feed.state) ? "good" : WAITING.includes(feed.state) ? "wait" : "bad";
     const item = element("li", `${feed.source}: ${feed.state.replaceAll("_", " ")} since ${moment(feed.since)}`, kind);
-    if (feed.reason) item.title = feed.reason;
+    if (feed.reason && kind !== "good") item.append(element("small", feed.reason));
     return item;
   }));
 }
@@ -83,18 +83,18 @@ export function showCandle(c) {
   by("newest").dataset.start = c ? c.start : "";
   by("newest").dataset.last = c ? c.last_event_time : "";
   facts("newest", c ? [
-    ["Window", clock(c.start, true)], ["Open", number(c.open)], ["High", number(c.high)], ["Low", number(c.low)], ["Close", number(c.close)],
-    ["Volume", number(c.volume)], ["Trades", number(c.trade_count)], ["Updates", number(c.update_count)],
+    ["Window", clock(c.start, true)], ["Open", exact(c.open)], ["High", exact(c.high)], ["Low", exact(c.low)], ["Close", exact(c.close)],
+    ["Volume", exact(c.volume)], ["Trades", exact(c.trade_count)], ["Updates", exact(c.update_count)],
     ["Coverage", share(c.coverage), c.coverage < 1 ? "damaged" : ""], ["Gap", c.gap_cause === "none" ? "none" : words(c.gap_cause)],
     ["State", c.reason && c.reason !== "none" ? `${c.state}: ${words(c.reason)}` : c.state, c.state === "revised" ? "revised" : ""],
-    ["Version", number(c.version)],
+    ["Version", exact(c.version)],
   ] : []);
 }
 
 function gapLines(gap, now) {
   const end = gap.to_time === null ? "still open" : `to ${clock(gap.to_time, true)}`;
   const lines = [`${clock(gap.from_time, true)} ${end}, ${lasted((gap.to_time === null ? now : gap.to_time) - gap.from_time)}, ${gap.state}`];
-  if (gap.missing !== null && gap.missing >= 0) lines.push(`${number(gap.missing)} missing`);
+  if (gap.missing !== null && gap.missing >= 0) lines.push(`${exact(gap.missing)} missing`);
   if (gap.detail) lines.push(gap.detail);
   if (gap.why_not) lines.push(`not filled: ${gap.why_not}`);
   return lines;
@@ -108,10 +108,10 @@ export function showPointed(found, left, now) {
   const c = found.candle;
   if (c) {
     parts.push(element("strong", `${clock(c.start, true)} to ${clock(c.end)}`));
-    parts.push(element("p", `open ${number(c.open)}, high ${number(c.high)}, low ${number(c.low)}, close ${number(c.close)}`));
-    parts.push(element("p", `volume ${number(c.volume)}, ${number(c.trade_count)} trades, ${number(c.update_count)} updates`));
+    parts.push(element("p", `open ${exact(c.open)}, high ${exact(c.high)}, low ${exact(c.low)}, close ${exact(c.close)}`));
+    parts.push(element("p", `volume ${exact(c.volume)}, ${exact(c.trade_count)} trades, ${exact(c.update_count)} updates`));
     const why = c.reason && c.reason !== "none" ? ` (${words(c.reason)})` : "";
-    parts.push(element("p", `coverage ${share(c.coverage)}, ${c.state}${why}, version ${number(c.version)}`));
+    parts.push(element("p", `coverage ${share(c.coverage)}, ${c.state}${why}, version ${exact(c.version)}`));
     if (c.provenance && c.provenance !== "trades") parts.push(element("p", `prices from: ${c.provenance}`));
   } else {
     parts.push(element("strong", found.gaps.length ? "No candle here" : "Nothing here"));
@@ -159,7 +159,7 @@ export function showAccount(account) {
   by("account").hidden = !account;
   if (!account) return;
   const { balances, ...sums } = account;
-  facts("sums", flat(sums).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? number(value) : String(value ?? "none")]));
+  facts("sums", flat(sums).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? exact(value) : String(value ?? "none")]));
   by("verdict").textContent = balances ? "It balances." : "It does not balance.";
   by("verdict").className = balances ? "good" : "damaged";
 }

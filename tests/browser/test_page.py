@@ -15,6 +15,8 @@ from tests.support.feeding import MINUTE, a_candle, a_gap
 
 T0 = 1_700_000_040_000_000
 LAST = T0 + 20 * MINUTE
+VERSION = 2_000_250_003
+"""As of a candle that history came for twice: every digit counts."""
 
 
 class FixedStore:
@@ -27,7 +29,7 @@ class FixedStore:
         self.asked = []
         changes = {
             7: {"coverage": 0.25, "gap_cause": "feed_down"},
-            12: {"state": "revised", "reason": "late_trade", "late_count": 1, "version": 99},
+            12: {"state": "revised", "reason": "late_trade", "late_count": 1, "version": VERSION},
         }
         self.kept = [
             a_candle(T0 + n * MINUTE, 3 + n % 5, open=2.0 + n % 3, close=3.0 + n % 4, high=7.5, low=1.5, **changes.get(n, {}))
@@ -148,6 +150,7 @@ def test_newest_candle_its_version_the_feed_and_the_lasting_gap_are_shown(tab):
         assert fact in newest
     assert "lasting" in tab.text("#gaps")
     assert "sim: down since" in tab.text("#feeds")
+    assert "connection lost" in tab.text("#feeds")
     assert tab.count("#feeds li.bad") == 1
     assert tab.text("#trouble") == ""
     assert "twice a second" in tab.text("footer")
@@ -163,6 +166,17 @@ def test_candles_volume_coverage_and_gaps_are_drawn(tab):
     window = tab.js("document.querySelector('.gap.no_trades').getBoundingClientRect().width")
     assert min(widths) >= 3
     assert widths[0] != window, "a gap is as wide as it lasted"
+
+
+def test_a_long_price_is_whole_beside_the_chart_too(browser, store, address):
+    store.kept[-1] = a_candle(LAST, 17, closed=False, **LONG)
+    tab = browser.open(f"{address}/#series=sim:X")
+    tab.wait_text("#newest", "87,694.05516")
+    edges = "['.lasttext', '.lastbox'].map((name) => document.querySelector(name).getBoundingClientRect().right)"
+    text, box = tab.js(edges)
+    assert text <= box
+    assert tab.js("document.querySelector('.lasttext').textContent") == "87,694.0552"
+    tab.close()
 
 
 def test_a_gaps_cause_and_a_candles_coverage_and_version_show_on_hover(tab):
@@ -191,7 +205,10 @@ def test_a_corrected_candle_says_why_by_keyboard_alone(tab):
         tab.js("new Promise(requestAnimationFrame)")
         if "revised" in tab.text("#pointed"):
             break
-    assert "revised (late trade), version 99" in tab.text("#pointed")
+    assert "revised (late trade), version 2,000,250,003" in tab.text("#pointed")
+    tab.js("document.querySelector('#pointed').style.pointerEvents = 'auto'")  # or it is looked through
+    x, y = tab.middle("#pointed")
+    assert tab.js(f"document.elementFromPoint({x}, {y}).closest('#pointed') !== null"), "it is seen, and not behind the chart"
     tab.press("Escape")
     until(lambda: tab.text("#pointed") == "", 5, "nothing pointed at")
 
@@ -230,9 +247,19 @@ def test_names_from_a_feed_are_text_and_never_markup(tab):
     assert tab.count("#series b") == 0
 
 
-def test_it_fits_a_phone_and_a_finger_can_ask(browser, address):
+LONG = {"open": 87684.71162, "high": 87703.65775, "low": 87680.03767, "close": 87694.05516}
+
+
+def test_it_fits_a_phone_and_a_finger_can_ask(browser, store, address):
+    store.kept[-1] = a_candle(LAST, 17, closed=False, volume=12.25047394, **LONG)
     tab = browser.open(f"{address}/#series=sim:X", PHONE, touch=True)
-    tab.wait_text("#newest", "103.125")
+    tab.wait_text("#newest", "87,694.05516")
+    lines = """[...document.querySelectorAll("#newest dd")].slice(1).map((dd) => {
+        const range = document.createRange();
+        range.selectNodeContents(dd);
+        return range.getClientRects().length;
+    })"""
+    assert set(tab.js(lines)) == {1}, "a number on two lines is read as two"
     assert tab.js("document.documentElement.scrollWidth") == PHONE[0], "nothing sticks out to the side"
     assert tab.js("document.querySelector('#chart').getBoundingClientRect().width") > 300
     tab.tap(*tab.middle(".gap.no_trades"))
