@@ -1,5 +1,6 @@
 """schemas/asyncapi.yaml says what the catalogue says, and all that it refers to is there."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 import schemas
 from deploy.cli.asyncapi import document, text
 from schemas import timeframes
-from schemas.avro import FILES
+from schemas.avro import FILES, schema_of
+from schemas.records import Gap
 from schemas.topics import catalogue
 
 FOLDER = Path(schemas.__file__).parent
@@ -53,6 +55,13 @@ def test_messages_of_one_name_have_one_key_and_one_schema():
         (message,) = document(FRAMES)["channels"][topic.dataset]["messages"]
         keys.setdefault(message, set()).add((topic.key, topic.record))
     assert {name for name, found in keys.items() if len(found) > 1} == set()
+
+
+def test_the_contract_explains_every_cause_in_the_order_in_which_they_go_before_each_other():
+    page = (FOLDER.parent / "CONTRACT.md").read_text(encoding="utf-8")
+    table = page.partition("| `cause` | means | loss |")[2].partition("\n\n")[0]
+    symbols = next(f for f in schema_of(Gap)["fields"] if f["name"] == "cause")["type"]["symbols"]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [s for s in symbols if s != "none"]
 
 
 def test_text_is_yaml_of_nested_lists_and_mappings():
