@@ -21,15 +21,17 @@ from processor.hot import Hot
 from processor.kafka_options import OptionsError
 from processor.publisher import Publisher
 from processor.settings import Settings, SettingsError, read
+from processor.start_pages import answering
 from processor.telemetry import Counters
 from processor.tracing import Batches
 from processor.warm import Reader
 from processor.web import Web
 from schemas import rights, topics
-from schemas.admission import AdmissionError, OptionsRefusedError, UnreachedError, admit
+from schemas.admission import REACH_S, AdmissionError, OptionsRefusedError, UnreachedError, admit
 from schemas.avro import schema_text
-from schemas.registry import Registry, RegistryError
+from schemas.registry import Registry, RegistryError, RegistryUnavailableError
 from schemas.tracing import Tracing, TracingError, begin
+from schemas.waiting import AwayError, StoppedError, Waiting, until_answered
 
 log = structlog.get_logger()
 
@@ -42,16 +44,19 @@ def _partitions(settings: Settings) -> int:
     prefix = settings.topic_prefix
     may = rights.of_processor(prefix, settings.timeframes)
     try:
-        admit(settings.kafka, settings.kafka_options, may, group=topics.group_name(topics.PROCESSOR_GROUP, prefix))
+        group = topics.group_name(topics.PROCESSOR_GROUP, prefix)
+        admit(settings.kafka, settings.kafka_options, may, group=group, reach_s=REACH_S)
     except OptionsRefusedError as error:
         raise OptionsError(f"CANDLEWICK_KAFKA_OPTIONS: {error}") from error
-    except (AdmissionError, UnreachedError) as error:
+    except AdmissionError as error:
         raise StartError(str(error)) from error
+    except UnreachedError as error:
+        raise AwayError("kafka", str(error)) from error
     admin = AdminClient({"bootstrap.servers": settings.kafka, **settings.kafka_options})
     try:
         known = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise StartError(f"no Kafka at {settings.kafka}: {error}") from error
+        raise AwayError("kafka", f"no Kafka at {settings.kafka}: {error.args[0].str()}") from error
     wanted = [t.name(settings.topic_prefix) for t in topics.catalogue(settings.timeframes)]
     wanted.append(topics.changelog_name(settings.topic_prefix))
     missing = [t for t in wanted if t not in known]
@@ -68,7 +73,10 @@ def _schema_ids(settings: Settings, registry: Registry) -> dict[str, int]:
     ids = {}
     for topic in topics.catalogue(settings.timeframes):
         if topic.record is not None:
-            ids[topic.dataset] = registry.lookup(topic.subject(settings.topic_prefix), schema_text(topic.record))
+            try:
+                ids[topic.dataset] = registry.lookup(topic.subject(settings.topic_prefix), schema_text(topic.record))
+            except RegistryUnavailableError as error:
+                raise AwayError("registry", str(error)) from error
     return ids
 
 
@@ -122,10 +130,11 @@ def main() -> None:
     try:
         settings = read()
         tracing = begin("processor", settings.otel_sample)
-        partitions = _partitions(settings)
         registry = Registry(settings.registry, settings.registry_ca_file, pins=settings.schema_ids)
-        ids = _schema_ids(settings, registry)
-        listener = _listener(settings)
+        listener, waiting = _listener(settings), Waiting()
+        with answering(listener, waiting):
+            # Together: the one that answered first may be away by the time that the other is back.
+            partitions, ids = until_answered(lambda: (_partitions(settings), _schema_ids(settings, registry)), waiting)
         processor = _compose(settings, partitions, registry, ids, listener, tracing)
     except (SettingsError, OptionsError, TracingError) as error:
         log.error("settings.refused", error=str(error))
@@ -133,6 +142,9 @@ def main() -> None:
     except (StartError, RegistryError) as error:
         log.error("start.failed", error=str(error))
         sys.exit(1)
+    except StoppedError:
+        log.info("processor.stopped", reason="told to end while the start waited")
+        return
     log.info("processor.started", kafka=settings.kafka, timeframes=[t.name for t in settings.timeframes], partitions=partitions)
     # Millions of short-lived records a second would make the collector scan everything again and again.
     gc.freeze()

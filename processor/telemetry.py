@@ -50,6 +50,7 @@ EVENT_CLIENTS = Gauge("candlewick_processor_event_clients", "Open streams of liv
 EVENT_CLIENTS_DROPPED = Counter(
     "candlewick_processor_event_clients_dropped_total", "Streams cut because their reader did not keep up."
 )
+START_WAITING = Gauge("candlewick_processor_start_waiting", "1 while the start waits for this server.", ["server"])
 LIVE_STRETCH = Gauge(
     "candlewick_processor_live_stretch", "By how much live periods are longer than set; above 1 = over the budget."
 )

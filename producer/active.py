@@ -38,6 +38,7 @@ from schemas.records import HistoryCandle
 from schemas.registry import Registry, RegistryError
 from schemas.timeframes import DAY, SECOND
 from schemas.tracing import Tracing
+from schemas.waiting import until_answered
 
 _log = structlog.get_logger()
 LINGER_MS = 5  # batches of a burst, at a delay that no trader sees
@@ -52,6 +53,7 @@ def serve_source(
     counts: Counts,
     stop: Event,
     stops: list[Stop],
+    registry: Registry,
     tracing: Tracing | None = None,
 ) -> None:
     """Serve a source until `stop`, in an epoch of its own; the lease is held.
@@ -63,14 +65,16 @@ def serve_source(
         counts: for the metrics.
         stop: ends the run.
         stops: what is called together with the setting of `stop`; filled here.
+        registry: knows our schemas already.
         tracing: says which frames are followed; None = none.
 
     Raises:
         FatalError: Kafka or the registry cannot be used, or another process has taken over.
+        StoppedError: told to end while one of them was waited for.
     """
     source = provider.source
-    where = settings.kafka, settings.schema_registry(), settings.topic_prefix, source.name
-    cluster = survey(*where, settings.kafka_options)
+    where = settings.kafka, registry, settings.topic_prefix, source.name
+    cluster = until_answered(lambda: survey(*where, settings.kafka_options), counts.waiting, stop)
     started_us = time_ns() // 1000
     epoch = counts.epoch = next_epoch(started_us, cluster.last_epoch)
     publisher = Publisher(

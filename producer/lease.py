@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, To
 from producer.errors import FatalError
 from producer.tenure import PROVE_EVERY_S, SESSION_S, Tenure
 from schemas.topics import LEASES, lease_group
+from schemas.waiting import AwayError
 
 _log = structlog.get_logger()
 BEAT_S = 0.5  # a standby hears of a lease that was given back with its next heartbeat
@@ -61,12 +62,13 @@ class Lease:
         """Begin to ask.
 
         Raises:
-            FatalError: Kafka is not reached, or the topic is missing.
+            FatalError: the topic is missing.
+            AwayError: Kafka is not reached; may be called again.
         """
         try:
             known = self._consumer.list_topics(self._topic, timeout=REACH_S).topics[self._topic]
         except KafkaException as error:
-            raise FatalError(f"Kafka: {error.args[0].str()}") from error
+            raise AwayError("kafka", f"Kafka: {error.args[0].str()}") from error
         if known.error is not None:
             raise FatalError(f"the topic {self._topic} does not exist: run `candlewick topics apply` first")
         if len(known.partitions) != 1:

@@ -14,21 +14,24 @@ import structlog
 
 from producer import logs
 from producer.active import serve_source
-from producer.cluster import enter
+from producer.cluster import enter, schema_ids
 from producer.lease import Lease
 from producer.pace import Rate
 from producer.providers import module_of
 from producer.replay import Replay
 from producer.settings import Settings, SettingsError
 from producer.telemetry import Counts, serve
+from schemas.admission import REACH_S
+from schemas.registry import Registry
 from schemas.tracing import TracingError, begin
+from schemas.waiting import StoppedError, until_answered
 
 _log = structlog.get_logger()
 STAND_BY_S = 0.25  # how soon a standby notices that it is to stop
 
 
 def run_provider(settings: Settings, name: str) -> None:
-    """Serve a provider until SIGTERM or SIGINT, as soon as no other process serves its source.
+    """Serve a provider until SIGTERM or SIGINT, as soon as Kafka and registry answer and no other process serves its source.
 
     Raises:
         SettingsError: the provider's settings are missing or wrong.
@@ -45,18 +48,29 @@ def run_provider(settings: Settings, name: str) -> None:
     counts.is_active = False
     stops = [stop.set]
     _stop_on_signals(stops)
-    enter(settings.kafka, settings.topic_prefix, settings.kafka_options)
-    lease = Lease(settings.kafka, settings.topic_prefix, source, settings.kafka_options)
+    registry = settings.schema_registry()
     with _pages(settings, source, counts):
-        lease.start()
         try:
-            if _stand_by(lease, source, counts, stop):
-                counts.is_active, counts.turned_s = True, None
-                serve_source(settings, provider, lease, counts, stop, stops, tracing)
+            # A standby has its ids before it is needed: it may have to take over while the registry is away.
+            until_answered(lambda: _admitted(settings, registry), counts.waiting, stop)
+            lease = Lease(settings.kafka, settings.topic_prefix, source, settings.kafka_options)
+            try:
+                until_answered(lease.start, counts.waiting, stop)
+                if _stand_by(lease, source, counts, stop):
+                    counts.is_active, counts.turned_s = True, None
+                    serve_source(settings, provider, lease, counts, stop, stops, registry, tracing)
+            finally:
+                lease.release()
+        except StoppedError:
+            _log.info("producer.stopped", source=source, reason="told to end while the start waited")
         finally:
-            lease.release()
             if tracing is not None:
                 tracing.close()
+
+
+def _admitted(settings: Settings, registry: Registry) -> None:
+    enter(settings.kafka, settings.topic_prefix, settings.kafka_options, REACH_S)
+    schema_ids(registry, settings.topic_prefix)
 
 
 def _stand_by(lease: Lease, source: str, counts: Counts, stop: Event) -> bool:

@@ -11,7 +11,7 @@ from time import monotonic, time_ns  # noqa: TID251 - the run's epoch is its sta
 import structlog
 
 from producer.cluster import enter, survey
-from producer.errors import RemoteError
+from producer.errors import FatalError, RemoteError
 from producer.files import lines_of, survey_files
 from producer.pace import Pace, Rate
 from producer.publisher import Publisher
@@ -22,6 +22,7 @@ from producer.sources.recording import Recording
 from producer.telemetry import Counts
 from schemas.records import FeedState, Quote, Trade
 from schemas.timeframes import BASE_US
+from schemas.waiting import AwayError
 
 _log = structlog.get_logger()
 # Our choices. Statuses follow the recording's minutes, which pass in microseconds at full speed, so their number is bounded
@@ -91,8 +92,11 @@ class Replay:
         started = monotonic()
         plan = survey_files(self._paths)
         s = self._settings
-        enter(s.kafka, s.topic_prefix, s.kafka_options)
-        cluster = survey(s.kafka, s.schema_registry(), s.topic_prefix, self._source, s.kafka_options)
+        try:
+            enter(s.kafka, s.topic_prefix, s.kafka_options)
+            cluster = survey(s.kafka, s.schema_registry(), s.topic_prefix, self._source, s.kafka_options)
+        except AwayError as error:  # a command that somebody waits for, not a service
+            raise FatalError(str(error)) from error
         epoch = next_epoch(time_ns() // 1000, cluster.last_epoch)
         counts = Counts()
         self._publisher = Publisher(

@@ -20,9 +20,12 @@ from prometheus_client.registry import Collector
 
 from producer.errors import FatalError
 from producer.history.counts import HistoryCounts
+from schemas.waiting import Waiting
 
 _log = structlog.get_logger()
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+READY = "/health/ready"
+PAGES = ("/health", "/health/live", READY)
 
 
 class Counts:
@@ -38,6 +41,7 @@ class Counts:
         self.connects = Counter[str]()  # outcome -> connection attempts
         self.backpressure = 0  # times Kafka's client was full; rises when the broker is slower than the feed
         self.history = HistoryCounts()
+        self.waiting = Waiting()  # for a server, before anything can be done
         self.turned_s: float | None = None  # when the loop last turned, of the monotonic clock; None while it is not begun
         self.is_active = True  # false while another producer of the source has the lease
         self.epoch = 0
@@ -58,10 +62,11 @@ class Counts:
     def facts(self) -> dict[str, Any]:
         """Return what a person wants to know first, by name."""
         return {
+            "waiting_for": self.waiting.server,
             "active": self.is_active,
-            "state": self.state if self.is_active else "standby",
+            "state": "waiting" if self.waiting.server else self.state if self.is_active else "standby",
             "since_us": self.since_us,
-            "reason": self.reason,
+            "reason": self.waiting.why or self.reason,
             "attempts": self.attempts,
             "epoch": self.epoch,
             "last_frame_us": self.last_frame_us,
@@ -89,6 +94,12 @@ class _Collector(Collector):
         yield _gauge(
             "active", "1 for the one producer of the source that has the lease, 0 for a standby", source, float(c.is_active)
         )
+        waiting = GaugeMetricFamily(
+            "candlewick_producer_start_waiting", "1 while the start waits for this server", labels=["source", "server"]
+        )
+        for server, value in c.waiting.values().items():
+            waiting.add_metric([source, server], value)
+        yield waiting
         if c.is_active:
             yield from _liveness(source, c)
 
@@ -156,7 +167,8 @@ def serve(
 ) -> ThreadingHTTPServer:
     """Answer /metrics and /health on `host` until ``shutdown``; port 0 takes any free one, which is logged.
 
-    /health answers 503 while the loop `hangs`, for that a restart cures. A feed that is down, or a broker, is no reason for one.
+    /health and /health/live answer 503 while the loop `hangs`, for that a restart cures. A feed that is down, or a broker, is no
+    reason for one. /health/ready does so too while the start waits for a server; a standby is ready.
 
     Raises:
         FatalError: the address cannot be had.
@@ -169,10 +181,11 @@ def serve(
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE, generate_latest(registry))
-            elif self.path == "/health":
+            elif self.path in PAGES:
                 is_hanging = hangs()
+                is_well = not is_hanging and not (counts.waiting.asks and self.path == READY)
                 body = json.dumps({"hangs": is_hanging, **health()}).encode()
-                self._answer(503 if is_hanging else 200, "application/json", body)
+                self._answer(200 if is_well else 503, "application/json", body)
             else:
                 self.send_error(404)
 

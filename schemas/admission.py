@@ -21,6 +21,10 @@ LIMIT_S = 20.0
 """How long Kafka may take to answer; a refusal is told as soon as it comes. Our choice: a broker starts within some seconds."""
 CONNECT_S = 0.5
 """How long is waited at most before a refusal is noticed."""
+RECONNECT_MS = 1000
+"""Longest pause between two attempts to connect (librdkafka's own is 10 s): a broker that is back is noticed soon."""
+REACH_S = 5.0
+"""For `reach_s`: where a start waits for Kafka, a try ends after so long, the waiting is told, and a new client asks."""
 GROUP_S = 10.0
 """How long a group's coordinator may take to answer (our choice; on a new cluster its topic is made first)."""
 _REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED)
@@ -42,7 +46,13 @@ class UnreachedError(Exception):
 
 
 def admit(
-    kafka: str, options: Mapping[str, Any], rights: Iterable[Right], limit_s: float = LIMIT_S, *, group: str | None = None
+    kafka: str,
+    options: Mapping[str, Any],
+    rights: Iterable[Right],
+    limit_s: float = LIMIT_S,
+    *,
+    group: str | None = None,
+    reach_s: float = LIMIT_S,
 ) -> None:
     """Return when Kafka has let us in and grants those of `rights` that name a topic, and the right to join `group`.
 
@@ -54,13 +64,14 @@ def admit(
         options: further librdkafka properties.
         rights: what the service will do.
         limit_s: how long brokers may take to answer.
+        reach_s: how long the first connection may take, for those who ask again and want to say meanwhile that they wait.
         group: one that is joined by a client which keeps a refusal to itself and tries again (aiokafka, inside Faust).
 
     Raises:
         AdmissionError: refused.
         UnreachedError: no answer.
     """
-    question = _Question(kafka, options, monotonic() + limit_s)
+    question = _Question(kafka, options, monotonic() + limit_s, monotonic() + min(limit_s, reach_s))
     lacking = question.lacking([right for right in rights if right.kind == "topic" and not right.prefixed])
     if group is not None and not question.may_join(group):
         lacking.append(f"join the group {group}")
@@ -75,16 +86,19 @@ def admit(
 class _Question:
     """One client, asked until a limit; what it hears about the connection ends the waiting."""
 
-    def __init__(self, kafka: str, options: Mapping[str, Any], deadline_s: float) -> None:
+    def __init__(self, kafka: str, options: Mapping[str, Any], deadline_s: float, reached_by_s: float) -> None:
         self._kafka = kafka
         self._protocol = str(options.get("security.protocol", "plaintext")).upper()
         self._deadline_s = deadline_s
+        self._reached_by_s = reached_by_s
         self._refusal: KafkaError | None = None
         self._last: KafkaError | None = None
         own: dict[str, Any] = {
             "bootstrap.servers": kafka,
             "client.id": "candlewick-admission",
             "log_level": 0,
+            "reconnect.backoff.ms": 100,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
             "error_cb": self._heard,
         }
         try:
@@ -133,15 +147,17 @@ class _Question:
     def _reach(self) -> None:
         # An admin question that is asked before there is a connection can abort the process: librdkafka 2.16.0, an assertion on
         # `eonce->refcnt`, seen twice in thirty starts on a busy machine. Metadata is asked for in another way.
+        # Once there was a connection, all that is left of the whole limit may be used.
         while True:
             try:
                 self._admin.list_topics(timeout=min(CONNECT_S, self._left_s()))
             except KafkaException as thrown:
                 self._admin.poll(0)
                 self._end_if_refused()
-                if monotonic() >= self._deadline_s:
+                if monotonic() >= self._reached_by_s:
                     raise self._unreached(thrown) from thrown
             else:
+                self._reached_by_s = self._deadline_s
                 return
 
     def _unreached(self, thrown: KafkaException) -> UnreachedError:

@@ -62,24 +62,27 @@ class Registry:
         self._verify: bool | str = True if ca_file is None else str(ca_file)
         self._http.headers["Accept"] = f"{_CONTENT_TYPE}, application/json"
         self._lock = Lock()
+        self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Schema] = {}
         self._unknown: dict[int, float] = {}
 
     def lookup(self, subject: str, schema_text: str) -> int:
-        """Return the id under which exactly this schema is registered for `subject`; `schema_by_id` knows it from then on.
+        """Return the id under which exactly this schema is registered for `subject`; asked once, and `schema_by_id` knows it too.
 
         Raises:
             RegistryError: it is not registered (the deploy step has not run, or ran with another version), or under another id
                 than the pinned one.
             RegistryUnavailableError: no answer, and no pin.
         """
+        if (known := self._ids.get((subject, schema_text))) is not None:
+            return known
         pinned = self._pins.get(subject)
         try:
             answer = self._call("POST", f"/subjects/{_part(subject)}", {"schema": schema_text}, allow=(404,))
         except RegistryUnavailableError:
             if pinned is None:
                 raise
-            return self._known(pinned, schema_text)
+            return self._known(subject, pinned, schema_text)
         if answer is None:
             raise RegistryError(
                 f"the schema of {subject} is not registered at {self._url}: run `candlewick schemas apply` first", 404
@@ -87,10 +90,11 @@ class Registry:
         found = _id_in(answer)
         if pinned not in (None, found):
             raise RegistryError(f"{subject} is pinned to the id {pinned}, and registered as {found} at {self._url}")
-        return self._known(found, schema_text)
+        return self._known(subject, found, schema_text)
 
-    def _known(self, schema_id: int, schema_text: str) -> int:
-        # So that a registry that goes away afterwards is not missed by readers of our own records.
+    def _known(self, subject: str, schema_id: int, schema_text: str) -> int:
+        # So that a registry that goes away afterwards is not missed, by readers of our own records neither.
+        self._ids[subject, schema_text] = schema_id
         self._schemas.setdefault(schema_id, json.loads(schema_text))
         return schema_id
 

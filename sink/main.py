@@ -133,6 +133,7 @@ class _Service:
                 self._wait(attempt, "kafka", error)
                 attempt += 1
                 continue
+            self._telemetry.start_waiting.labels("kafka").set(0)
             if missing:
                 raise FatalError(f"no topic {', '.join(missing)}: run `candlewick topics apply` first")
             return
@@ -147,6 +148,7 @@ class _Service:
             try:
                 store = Store.connect(s.cassandra, s.keyspace, self._c.access)
                 store.prepare(self._c.retention_s, [t.name for t in self._c.timeframes])
+                self._telemetry.start_waiting.labels("cassandra").set(0)
                 return store
             except FatalError:
                 if store is not None:
@@ -162,6 +164,7 @@ class _Service:
         raise StoppedError("asked to stop before Cassandra answered")
 
     def _wait(self, attempt: int, what: str, error: Exception) -> None:
+        self._telemetry.start_waiting.labels(what).set(1)
         if attempt == 0:
             _log.warning("start.waiting", waiting_for=what, reason=f"{type(error).__name__}: {error}"[:300])
         until = time.monotonic() + retry.delay_s(attempt, random.random())  # noqa: S311 - jitter

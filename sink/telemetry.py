@@ -49,6 +49,7 @@ class Telemetry:
         self.lag_seconds = Histogram(
             n + "candle_lag_seconds", "From a candle's publication to its acknowledgement.", buckets=_SECONDS, registry=r
         )
+        self.start_waiting = Gauge(n + "start_waiting", "1 while the start waits for this server.", ["server"], registry=r)
         self.inflight = Gauge(n + "inflight", "Requests at Cassandra.", registry=r)
         self.commit_lag_seconds = Gauge(
             n + "commit_lag_seconds", "Age of the oldest written record not yet committed.", registry=r

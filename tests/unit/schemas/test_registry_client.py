@@ -125,6 +125,7 @@ def test_a_schema_that_was_looked_up_needs_no_second_answer(server, registry):
     assert registry.lookup("md.trades.v1-value", schema_text(Trade)) == 7
     server.answer = 503, b""
     assert registry.schema_by_id(7) == json.loads(schema_text(Trade))
+    assert registry.lookup("md.trades.v1-value", schema_text(Trade)) == 7
 
 
 def test_pinned_ids_stand_in_for_a_registry_that_is_away_and_for_none_that_says_otherwise(server):
