@@ -18,11 +18,12 @@ from faust.types import TP
 from processor import changelog, telemetry
 from processor.core.partition import Partition
 from processor.driver import BatchConsumer
-from processor.engine import Engine, Made
+from processor.engine import Engine
 from processor.feed_states import feed_states
 from processor.flushing import Flusher
 from processor.group import make_app
 from processor.intake import Intake, releases
+from processor.outgoing import Made
 from processor.ownership import Ownership
 from processor.publisher import Publisher
 from processor.pulse import Pulse

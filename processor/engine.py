@@ -1,4 +1,4 @@
-"""PURE. The worker's partitions between Kafka batches and Kafka messages: decode, fold, and put into bytes what is to be sent.
+"""PURE. The worker's partitions between Kafka batches and Kafka messages: decode, fold, and hand over what is to be sent.
 
 It holds no client and no clock: the app hands it batches and takes `Outgoing`; what was taken counts as done only when the app
 says so, so offsets never run ahead of deliveries.
@@ -6,85 +6,22 @@ says so, so offsets never run ahead of deliveries.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
 
 from processor.blocks import Blocks, Message, Refused
 from processor.core.config import CoreConfig
-from processor.core.outbox import Outbox
 from processor.core.partition import Partition
 from processor.core.restoring import load
 from processor.core.snapshot import dump
-from processor.core.vendor_candles import VendorCandles
-from processor.encoding import ColumnsEncoder
+from processor.draft import Counters, Draft
+from processor.outgoing import Outgoing, Send, State
 from schemas import topics
 from schemas.codec import Decoder, Encoder, SchemaById
-from schemas.records import Candle, FeedStatus, Gap
+from schemas.records import FeedStatus
 from schemas.wire import WireError
 
 BLOCK_RECORDS = 50_000
 """Records decoded at once: larger blocks gain nothing and hold the interpreter longer (our choice, measured)."""
-
-
-class Send(NamedTuple):
-    """One message to be produced; partition is always explicit."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]] | None = None
-
-
-class Made(NamedTuple):
-    """Candles or a gap with their partition, and the bytes of each: one, or as many as a vendor's candles in columns are."""
-
-    what: Candle | Gap | VendorCandles
-    partition: int
-    bodies: Sequence[bytes]
-
-
-@dataclass
-class Outgoing:
-    """What one flush publishes; live candles last. It must be acknowledged before state taken after it is sent."""
-
-    journal: list[Send] = field(default_factory=list)
-    """To be acknowledged before any of `outputs` is sent: which gaps are told in it for the first time."""
-    outputs: list[Send] = field(default_factory=list)
-    live: int = 0
-    """How many of `outputs` are live candles."""
-    records: list[Made] = field(default_factory=list)
-    """The candles and gaps among `outputs`: for readers of this process."""
-
-
-@dataclass
-class State:
-    """State of some partitions; once it is acknowledged, `done` may be committed."""
-
-    messages: list[Send] = field(default_factory=list)
-    done: dict[tuple[str, int], int] = field(default_factory=dict)
-    """(topic, partition) -> next offset: everything below has had its effect on outputs and state."""
-
-
-class Counters(Protocol):
-    """What the engine counts, so that it needs no metrics library."""
-
-    def records(self, topic: str, number: int) -> None:
-        """Count messages taken in."""
-
-    def dead_letter(self, reason: str) -> None:
-        """Count one message refused."""
-
-    def late(self, reason: str, number: int) -> None:
-        """Count records too old to enter a candle."""
-
-    def candle(self, state: str, number: int) -> None:
-        """Count candles made."""
-
-    def gap(self, cause: str, state: str) -> None:
-        """Count one gap record made."""
 
 
 class Engine:
@@ -106,24 +43,13 @@ class Engine:
         self.config = config
         self.partitions: dict[int, Partition] = {}
         self._counters = counters
-        self._service = service.encode()
         self._dataset_of = {t.name(prefix): t.dataset for t in topics.INPUTS}
         self._topic_of = {d: t for t, d in self._dataset_of.items()}
-        self._candle_topics = {t.name: topics.topic_name(topics.candles_dataset(t.name), prefix) for t in config.timeframes}
-        self._live_topic = topics.CANDLES_LIVE.name(prefix)
-        self._gaps_topic = topics.GAPS.name(prefix)
-        self._late_topic = topics.LATE_TRADES.name(prefix)
-        self._dead_topic = topics.DEAD_LETTERS.name(prefix)
         self._changelog = topics.changelog_name(prefix)
         self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes", "history")}
         self._status: Decoder[FeedStatus] = Decoder(FeedStatus, schema_by_id)
-        self._encode_candle = {t.name: Encoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
-        self._encode_many = {t.name: ColumnsEncoder(Candle, ids[topics.candles_dataset(t.name)]) for t in config.timeframes}
-        self._encode_live = Encoder(Candle, ids["candles-live"])
-        self._encode_gap = Encoder(Gap, ids["gaps"])
         self._encode_status = Encoder(FeedStatus, ids["feed-status"])
-        self._ready: list[Send] = []
-        self._made: list[Made] = []
+        self._draft = Draft(prefix, ids, [t.name for t in config.timeframes], counters, service)
         self._read: dict[tuple[str, int], int] = {}
 
     # Ownership
@@ -134,8 +60,7 @@ class Engine:
 
     def assign(self, partitions: dict[int, Partition]) -> None:
         """Become the owner of exactly these partitions."""
-        self._ready.clear()
-        self._made.clear()
+        self._draft.clear()
         self._read = {}
         self.partitions = partitions
 
@@ -150,8 +75,7 @@ class Engine:
     def release(self) -> None:
         """Own nothing: what was not flushed will be read again by the next owner."""
         self.partitions = {}
-        self._ready.clear()
-        self._made.clear()
+        self._draft.clear()
         self._read = {}
 
     # Input
@@ -176,11 +100,13 @@ class Engine:
             partition.positions[dataset] = following
         self._read[topic, number] = following
         partition.release(now)
-        self._collect(partition, topic, dataset, messages)
+        out = partition.take_out()
+        self._draft.add_left_out(number, topic, messages, out)
+        self._draft.add(number, out)
 
     def _take_block(self, partition: Partition, topic: str, kind: str, messages: Sequence[Message], now: int) -> None:
         frame, refused = self._blocks[kind](messages)
-        self._dead(topic, partition.number, messages, refused)
+        self._draft.add_dead(partition.number, topic, messages, refused)
         if frame is None:
             return
         if kind == "history":
@@ -193,75 +119,13 @@ class Engine:
             try:
                 status = self._status(m.value)
             except WireError as error:
-                self._dead(topic, partition.number, [m], [Refused(m.offset, error.reason, str(error))])
+                self._draft.add_dead(partition.number, topic, [m], [Refused(m.offset, error.reason, str(error))])
                 continue
             if m.key != status.source.encode():
                 detail = f"the key is {m.key!r}, the record is of {status.source!r}"
-                self._dead(topic, partition.number, [m], [Refused(m.offset, "key_mismatch", detail)])
+                self._draft.add_dead(partition.number, topic, [m], [Refused(m.offset, "key_mismatch", detail)])
                 continue
             partition.take_status(m.offset, status)
-
-    def _collect(self, partition: Partition, topic: str, dataset: str, messages: Sequence[Message]) -> None:
-        out: Outbox = partition.take_out()
-        if out.late or out.refused:
-            by_offset = {m.offset: m for m in messages}
-            for reason, rows in out.late:
-                self._counters.late(reason, rows.height)
-                for offset in rows["offset"]:
-                    m = by_offset[offset]
-                    headers = [("reason", reason.encode())]
-                    self._ready.append(Send(self._late_topic, partition.number, m.key, m.value, headers))
-            for reason, rows in out.refused:
-                refused = [Refused(o, reason, "too old to enter a candle") for o in rows["offset"]]
-                self._dead(topic, partition.number, messages, refused)
-        self._publish(partition, out)
-
-    def _publish(self, partition: Partition, out: Outbox) -> None:
-        number = partition.number
-        if out.ignored:
-            self._counters.late("history", out.ignored)
-        for c in out.candles:
-            value = self._encode_candle[c.timeframe](c)
-            self._ready.append(Send(self._candle_topics[c.timeframe], number, c.series.encode(), value))
-            self._made.append(Made(c, number, (value,)))
-        for state, count in Counter(c.state for c in out.candles).items():
-            self._counters.candle(state, count)
-        for many in out.vendor_candles:
-            self._publish_many(number, many)
-        for g in out.gaps:
-            value = self._encode_gap(g)
-            self._ready.append(Send(self._gaps_topic, number, g.series.encode(), value))
-            self._made.append(Made(g, number, (value,)))
-            self._counters.gap(g.cause, g.state)
-
-    def _publish_many(self, number: int, many: VendorCandles) -> None:
-        name = many.timeframe.name
-        bodies = self._encode_many[name](many.shared, many.columns)
-        topic, key = self._candle_topics[name], many.origin.series.encode()
-        self._ready += [Send(topic, number, key, body) for body in bodies]
-        self._made.append(Made(many, number, bodies))
-        self._counters.candle("revised", many.revised)
-        self._counters.candle("final", len(many) - many.revised)
-
-    def _dead(self, topic: str, number: int, messages: Sequence[Message], refused: Sequence[Refused]) -> None:
-        if not refused:
-            return
-        by_offset = {m.offset: m for m in messages}
-        for offset, reason, detail in refused:
-            m = by_offset[offset]
-            value = m.value or b""
-            schema_id = str(int.from_bytes(value[1:5], "big")) if len(value) >= 5 else ""
-            headers = [
-                ("reason", reason.encode()),
-                ("__connect.errors.exception.message", detail.encode()[:500]),
-                ("__connect.errors.topic", topic.encode()),
-                ("__connect.errors.partition", str(number).encode()),
-                ("__connect.errors.offset", str(offset).encode()),
-                ("schema_id", schema_id.encode()),
-                ("service", self._service),
-            ]
-            self._ready.append(Send(self._dead_topic, number, m.key, m.value, headers))
-            self._counters.dead_letter(reason)
 
     # Output
 
@@ -273,7 +137,7 @@ class Engine:
     @property
     def pressing(self) -> bool:
         """True when something waits that must be sent at once: a closing, a gap change, a dead letter; or history to take in."""
-        return bool(self._ready) or any(p.held.is_due for p in self.partitions.values())
+        return bool(self._draft) or any(p.held.is_due for p in self.partitions.values())
 
     def outgoing(self, live: set[int], now: int) -> Outgoing:
         """Take what is to be published, and a portion of the history that is due with it.
@@ -285,17 +149,10 @@ class Engine:
         for partition in self.partitions.values():
             if partition.held.is_due:
                 partition.release(now)
-                self._publish(partition, partition.take_out())
-        outgoing = Outgoing(self._journal(), self._ready, 0, self._made)
-        self._ready, self._made = [], []
+                self._draft.add(partition.number, partition.take_out())
+        outgoing = self._draft.take(self._journal())
         for partition in self.partitions.values() if live else ():
-            candles = partition.take_live(live, now)
-            self._counters.candle("live", len(candles))
-            outgoing.live += len(candles)
-            for c in candles:
-                value = self._encode_live(c)
-                outgoing.outputs.append(Send(self._live_topic, partition.number, f"{c.series}|{c.timeframe}".encode(), value))
-                outgoing.records.append(Made(c, partition.number, (value,)))
+            self._draft.add_live(partition.number, partition.take_live(live, now), outgoing)
         return outgoing
 
     def _journal(self) -> list[Send]:

@@ -18,8 +18,9 @@ from faust.types import TP
 
 from processor import telemetry
 from processor.beside import Beside
-from processor.engine import Engine, Made, Outgoing, Send, State
+from processor.engine import Engine
 from processor.intake import HOLD_MOST_S, HOLD_S, Intake
+from processor.outgoing import Made, Outgoing, Send, State
 from processor.ownership import LostError, Ownership
 from processor.publisher import DeliveryError, Publisher
 from processor.pulse import Pulse

@@ -12,9 +12,9 @@ import structlog
 from processor import telemetry, warm
 from processor.cache import GAPS, MOST, Cache, Found, Place, place_of
 from processor.core.vendor_candles import VendorCandles
-from processor.engine import Made
 from processor.events import Hub
 from processor.feed_states import changed
+from processor.outgoing import Made
 from processor.shown import reader, renderer
 from schemas import topics
 from schemas.codec import SchemaById

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from processor.engine import Send
+from processor.outgoing import Send
 from processor.ownership import SEND_S
 
 TURN = 500

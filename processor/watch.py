@@ -10,7 +10,8 @@ from faust.types import TP
 
 from processor import telemetry
 from processor.driver import BatchConsumer
-from processor.engine import Engine, Send
+from processor.engine import Engine
+from processor.outgoing import Send
 from processor.ownership import ANSWER_S
 from processor.silence import Silences
 from schemas.timeframes import SECOND

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from processor.engine import Send
+from processor.outgoing import Send
 from processor.publisher import DeliveryError, Publisher
 from schemas.topics import GAPS, LATE_TRADES
 from tests.support.published import corner, messages

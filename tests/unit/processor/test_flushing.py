@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from processor.engine import Made, Outgoing, Send, State
 from processor.flushing import Flusher
 from processor.intake import Intake
+from processor.outgoing import Made, Outgoing, Send, State
 from processor.ownership import LostError, Ownership
 from tests.support.feeding import a_candle
 

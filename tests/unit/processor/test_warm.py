@@ -7,9 +7,9 @@ import pytest
 
 from processor import hot, warm
 from processor.cache import Cache
-from processor.engine import Made
 from processor.events import Hub
 from processor.hot import Hot
+from processor.outgoing import Made
 from processor.warm import CHUNK, Back, WarmError, fill
 from schemas.avro import schema_of
 from schemas.codec import Encoder

@@ -9,12 +9,13 @@ import aiohttp
 import pytest
 from confluent_kafka import murmur2
 
-from processor import events, live_page, web
+from processor import colleagues, events, live_page, web
 from processor.cache import Cache
-from processor.engine import Made
+from processor.colleagues import PASSED_ON
 from processor.events import Hub
 from processor.hot import Hot
-from processor.web import PASSED_ON, Web
+from processor.outgoing import Made
+from processor.web import Web
 from schemas.avro import schema_of
 from schemas.codec import Encoder
 from schemas.groups import parse_groups
@@ -143,7 +144,7 @@ async def test_a_question_that_was_passed_on_is_not_passed_on_again():
 
 @pytest.mark.parametrize("owner", ["gone", "deaf", "none:host-1"])
 def test_an_owner_that_does_not_answer_is_503_within_a_limit(owner, monkeypatch):
-    monkeypatch.setattr(web, "ANSWER_S", 0.3)
+    monkeypatch.setattr(colleagues, "ANSWER_S", 0.3)
 
     async def story():
         group = Group()
