@@ -218,7 +218,8 @@ class Writer:
                 series=series,
                 expired_days_ago=round((_now_us() - (row.expires_us or 0)) / 86_400e6, 1),
                 remedy=f"older than its retention, so not kept: set {setting} to more days (0 = for ever), run "
-                "`candlewick store apply` with it and restart the sink; said once a series and table",
+                "`candlewick store apply` with it and restart the sink; or, where an override of the series is shorter, see "
+                "`candlewick retention show`; said once a series and table",
             )
 
 

@@ -20,7 +20,7 @@ from schemas.registry import Registry, RegistryError
 from schemas.wire import WireError
 
 F = TypeVar("F", bound=Callable[..., Any])
-SHOWN_BYTES = 512
+SHOWN_BYTES, SHOWN_KEY = 512, 120
 
 
 def _filters(command: F) -> F:
@@ -51,7 +51,7 @@ def list_letters(reason: tuple[str, ...], origins: tuple[str, ...], home: Path, 
         if as_json:
             click.echo(json.dumps({**_fields(letter), "replay": box.verdict(letter)}))
         else:
-            key = (letter.key or b"").decode(errors="replace")
+            key = (letter.key or b"")[:SHOWN_KEY].decode(errors="replace")
             click.echo(f"{letter.name:>8}  {_time(letter)}  {letter.service:9}  {letter.reason:16}  {key}  {letter.source_text}")
     if not as_json:
         for (why, topic), count in sorted(Counter((a.reason, (a.origin or ["no topic"])[0]) for a in letters).items()):

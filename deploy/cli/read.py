@@ -90,6 +90,7 @@ def candles(
             chosen, among = columns, f"{table} WHERE series = ?"
         else:
             chosen, among = f"{columns}, published_us", f"{keyspace}.{VERSIONS} WHERE series = ? AND timeframe = '{timeframe}'"
+            session.prepare(f"SELECT start FROM {table} LIMIT 1")  # noqa: S608 - says where there is no such timeframe
         select = session.prepare(f"SELECT start, {chosen} FROM {among} AND start >= ? AND start < ? ORDER BY start ASC")  # noqa: S608
         first = EVER[0] if from_us is None else -(-from_us // 1000)
         end = EVER[1] if to_us is None else -(-to_us // 1000)
@@ -167,12 +168,13 @@ def _show(title: str, names: Sequence[str], rows: Iterable[Fields], form: str) -
         from rich import box
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(title=title, box=box.SIMPLE_HEAD, caption="times are UTC")
         for name in names:
             table.add_column(name.removesuffix("_ms"), no_wrap=name == "series", justify="left" if name in _TEXTS else "right")
         for row in rows:
-            table.add_row(*(for_people(name, row[name]) for name in names))
+            table.add_row(*(Text(for_people(name, row[name])) for name in names))  # a name in brackets is no markup
         # Not on a terminal the lines are as long as they need to be: nothing is cut off.
         Console(width=None if os.isatty(1) else 300).print(table)
 

@@ -52,12 +52,13 @@ def show(form: str, home: Path) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title="retention", box=box.SIMPLE_HEAD, caption="counted from a row's own time, not from when it was written")
     for name in ("what", "series", "kept", "decides", "note"):
         table.add_column(name, no_wrap=name in ("what", "series"))
     for line in lines:
-        table.add_row(*line.values())
+        table.add_row(*map(Text, line.values()))  # as it is: a name in brackets is no markup
     Console(width=160).print(table)
 
 

@@ -53,6 +53,7 @@ def watch(series: tuple[str, ...], timeframe: str, seconds: float | None, home: 
 def _table(rows: list[Any], timeframe: str) -> Any:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=f"live candles, {timeframe}", box=box.SIMPLE_HEAD, caption="times are UTC; Ctrl-C ends")
     several = timeframe == "all"
@@ -64,7 +65,7 @@ def _table(rows: list[Any], timeframe: str) -> Any:
     for row in rows:
         colour = "green" if row.close > row.open else "red" if row.close < row.open else ""
         table.add_row(
-            row.series,
+            Text(row.series),  # a name in brackets is no markup
             *([row.timeframe] if several else []),
             f"{row.start:%H:%M:%S}" if now_ms - epoch_ms(row.start) < 86_400_000 else f"{row.start:%Y-%m-%d %H:%M}",
             *(for_people(name, getattr(row, name)) for name in _NUMBERS),

@@ -35,7 +35,7 @@ PUBLISHED = [
     a_candle(START + 2 * MINUTE, 3, series="sim:A", updated_at=START + 2 * MINUTE, closed=False),
 ]
 GAPS = [
-    a_gap(START + 250, START + MINUTE, detail='said "so", twice'),
+    a_gap(START + 250, START + MINUTE, detail='said "so", [twice]'),
     a_gap(START + 2 * MINUTE, START + 2 * MINUTE, cause="no_trades", detail="traded"),
     a_gap(START + 3 * MINUTE, None, cause="no_trades", fillable=True, missing=3),
 ]
@@ -118,7 +118,7 @@ def test_gaps_keep_their_microseconds_and_open_ones_have_no_end(env):
     assert [r["cause"] for r in found] == ["feed_down", "no_trades"]
     assert found[0]["from_ms"] == f"{START // 1000}.25"
     assert found[0]["to_ms"] == str(START // 1000 + 60_000)
-    assert found[0]["detail"] == 'said "so", twice'
+    assert found[0]["detail"] == 'said "so", [twice]'
     assert (found[1]["to_ms"], found[1]["missing"], found[1]["fillable"]) == ("", "3", "true")
 
 
@@ -135,7 +135,9 @@ def test_gaps_that_reach_into_the_range_are_shown(env):
 
 def test_people_get_tables(env):
     assert "sim:B B@mid" in candlewick(env, "candles")
-    assert "feed_down" in candlewick(env, "gaps")
+    shown = candlewick(env, "gaps")
+    assert "feed_down" in shown
+    assert "[twice]" in shown, "what stands in brackets is no markup"
 
 
 def test_watch_shows_the_latest_of_each_series(env):
@@ -150,7 +152,12 @@ def test_watch_shows_the_latest_of_each_series(env):
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [(("candles", "--timeframe", "7x"), 2), (("candles", "--from", "noon"), 2), (("candles", "--timeframe", "2m"), 1)],
+    [
+        (("candles", "sim:A", "--timeframe", "2m", "--as-of", "0"), 1),
+        (("candles", "--timeframe", "7x"), 2),
+        (("candles", "--from", "noon"), 2),
+        (("candles", "--timeframe", "2m"), 1),
+    ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line(env, arguments, status):
     candlewick(env, *arguments, status=status)

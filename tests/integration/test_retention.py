@@ -63,6 +63,13 @@ def test_what_operators_set_at_run_time_applies_to_what_is_written_from_then_on(
     candlewick(space.env, "retention", "unset", "ig:EURUSD*", "1m", status=1)
 
 
+def test_a_pattern_is_shown_as_it_was_set_whatever_stands_in_it(space):
+    candlewick(space.env, "retention", "set", "sim:[x].*(", "1m", "5d", "--note", "[why]")
+    shown = candlewick(space.env, "retention", "show")
+    assert "sim:[x].*(" in shown
+    assert "[why]" in shown
+
+
 def test_what_cannot_be_set_is_said_and_changes_nothing(space):
     before = candlewick(space.env, "retention", "show", "--format", "json")
     candlewick(space.env, "retention", "set", "x", "7m", "1d", status=2)
