@@ -36,7 +36,7 @@ from producer.telemetry import Counts
 from producer.tracing import Frames
 from schemas.records import HistoryCandle
 from schemas.registry import Registry, RegistryError
-from schemas.timeframes import DAY, SECOND
+from schemas.timeframes import DAY
 from schemas.tracing import Tracing
 from schemas.waiting import until_answered
 
@@ -96,7 +96,7 @@ def serve_source(
     intake = Intake(source, epoch, publisher, counts, without, frames)
     history = _history(settings, provider, cluster, publisher, epoch, counts)
     feed = Feed(source.name, epoch, since=started_us, ids=source.ids, note=provider.note)
-    quiet = Quiet(_hours(settings, provider), round(settings.liveness_records_s * SECOND))
+    quiet = Quiet(_hours(settings, provider), settings.liveness_records_s)
     loop = FeedLoop(
         source,
         feed,

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from producer.liveness import Liveness, Verdict
 from producer.quiet import Quiet
-from schemas.timeframes import SECOND
 
 # Our choices, with the reason beside each.
 PING_S = 20.0  # or a third of the transport watchdog, if that is less: a lost ping alone kills no link
@@ -103,15 +102,15 @@ class Care:
         """
         if self._quiet.is_closed(now_us):
             # Frames are not due either, and the hour of opening finds no old silence.
-            self._quiet.begin(now_us)
+            self._quiet.begin(now_us, now_s)
             self._liveness.excuse(now_s)
         verdict = self._liveness.judge(now_s)
-        return "silent" if verdict == "alive" and self._quiet.is_suspicious(now_us) else verdict
+        return "silent" if verdict == "alive" and self._quiet.is_suspicious(now_s) else verdict
 
     def silence(self, verdict: Verdict) -> str:
         """Return the reason to give for a verdict, for people."""
         if verdict == "silent":
-            return f"no record of any symbol for {self._quiet.limit_us / SECOND:g} s in an open market"
+            return f"no record of any symbol for {self._quiet.limit_s:g} s in an open market"
         if verdict == "stale":
             return f"no frame of the feed for {self._liveness.feed_s:g} s"
         return f"nothing received for {self._liveness.transport_s:g} s"

@@ -18,8 +18,8 @@ from producer.liveness import Verdict
 from producer.publisher import Publisher
 from producer.quiet import Quiet
 from producer.roster import Roster
-from producer.sources.protocol import ClosingSource, Source
-from producer.status import GOOD, Feed, good_until_at_close, proved_until
+from producer.sources.protocol import ClosingSource, ProvingSource, Source
+from producer.status import GOOD, Feed, Proof, good_until_at_close
 from producer.telemetry import Counts
 from schemas.records import FeedState
 
@@ -72,8 +72,7 @@ class FeedLoop:
         self._chores = chores
         self._good_s = 0.0
         self._is_silent = False  # stale although frames come: then only a record proves that it delivers
-        self._last_text_us: int | None = None
-        self._newest_event_us: int | None = None
+        self._proof = Proof()
 
     def run(self) -> None:
         """Serve the feed until `stop`.
@@ -81,7 +80,7 @@ class FeedLoop:
         Raises:
             FatalError: Kafka does not take what was received, or another producer has taken over.
         """
-        busy = False
+        busy, held = False, None
         while not self._stop.is_set():
             self._counts.turned_s = monotonic()
             if not self._guard.may_write():
@@ -97,6 +96,11 @@ class FeedLoop:
                 self._feed.trying(self._dialer.attempts, f"attempt {self._dialer.attempts}")
                 self._dialer.begin()
             item = self._inbox.get(0.0 if busy else min(IDLE_S, self._herald.until_due_s()))
+            # Asked again: in this wait a frozen process may have slept for longer than a session, and what came after that
+            # has been received by its successor, too. What was in hand before the answer is ours to take.
+            if not self._is_still_ours():
+                held = item
+                break
             if item is not None:
                 self._take(item)
             busy = False
@@ -109,7 +113,17 @@ class FeedLoop:
             self._look_after_link(idle=item is None)
             if self._feed.refusing(self._source.refused_symbols(), self._inbox.now_us()):
                 self._herald.say(symbols=True)
-        self._end()
+        self._end(held)
+
+    def _is_still_ours(self) -> bool:
+        # Waits for the answer, for an item is in hand; False where the process is asked to stop meanwhile.
+        while not self._guard.may_write():
+            if self._stop.is_set():
+                return False
+            self._counts.turned_s = monotonic()
+            self._publisher.poll(IDLE_S)
+            self._look_after_link(idle=False)
+        return True
 
     def _take(self, item: Item) -> None:
         # Items of one connection only: the next is begun after the one before has put its last.
@@ -118,7 +132,7 @@ class FeedLoop:
             self._dialer.opened()
             self._source.connected(item.receive_us)
             self._care.opened(item.at_s)
-            self._last_text_us = self._newest_event_us = None
+            self._proof = Proof()
             _log.info("connection.opened", source=self._source.name, attempt=self._dialer.attempt)
         elif item.kind in ("closed", "failed"):
             self._lost(item)
@@ -132,10 +146,10 @@ class FeedLoop:
         self._feed.last_frame = self._counts.last_frame_us = item.receive_us
         if is_text:
             taken = self._intake.frame(item.payload, item.receive_us)
-            self._last_text_us, self._newest_event_us = item.receive_us, taken.newest_event_us
+            self._proof.heard(item.receive_us, taken.newest_event_us)
             self._herald.lost(taken.losses)
             if (event_us := taken.newest_event_us) is not None:
-                self._quiet.heard(min(event_us, item.receive_us))
+                self._quiet.heard(min(event_us, item.receive_us), item.at_s)
             if (event_us is not None or not self._is_silent) and self._care.is_proved_by_frame(item.at_s, was_stale=was_stale):
                 self._now_good(item)
         elif item.kind == "pong" and self._care.is_proved_by_pong(item.payload, was_stale=was_stale):
@@ -149,7 +163,7 @@ class FeedLoop:
                 self._herald.say(symbols=True)
             return
         self._feed.good(item.receive_us)
-        self._quiet.begin(item.receive_us)
+        self._quiet.begin(item.receive_us, item.at_s)
         self._is_silent = False
         self._good_s = item.at_s
         _log.info("feed.went_live", source=self._source.name, good_from=item.receive_us, attempt=self._dialer.attempt)
@@ -172,7 +186,7 @@ class FeedLoop:
             self._give_up(verdict)
 
     def _give_up(self, verdict: Verdict) -> None:
-        until = proved_until(self._last_text_us, self._newest_event_us) or self._feed.good_from or 0
+        until = self._proof.until_us or self._feed.good_from or 0
         if verdict == "silent":
             self._is_silent, until = True, self._quiet.silent_since()
         if self._feed.state in GOOD:
@@ -190,11 +204,11 @@ class FeedLoop:
         reason = self._without(item.detail)
         _log.warning("connection.lost", source=self._source.name, reason=reason, wait_s=round(wait_s, 2))
         if self._feed.state == "stale" and state == "down":
-            self._feed.reason = reason  # it stays stale until a frame comes: one outage, one cause
+            self._feed.because(reason)  # it stays stale until a frame comes: one outage, one cause
         else:
             until = item.good_until_us
             if until is None:
-                until = good_until_at_close(item.receive_us, self._last_text_us, self._newest_event_us)
+                until = good_until_at_close(item.receive_us, self._proof.until_us)
             self._turn(state, until, reason)
 
     def _turn(self, state: FeedState, until_us: int, reason: str) -> None:
@@ -202,26 +216,31 @@ class FeedLoop:
             _log.warning("feed.went_bad", source=self._source.name, state=state, good_until=self._feed.good_until, reason=reason)
             self._herald.say(symbols=True)
 
-    def _end(self) -> None:
-        # Stop reading, take what was read, wait for Kafka, and say how far it went.
+    def _end(self, held: Item | None) -> None:
+        # Stop reading, take what is in hand and what was read, wait for Kafka, and say how far it went.
         self._publisher.stop_by(monotonic() + STOP_DRAIN_S + STOP_FLUSH_S)
         stopped_us = self._inbox.now_us()
         self._dialer.kill()
         deadline = monotonic() + STOP_DRAIN_S
-        is_ours = self._guard.may_write()
-        while is_ours and self._dialer.link is not None and (left := deadline - monotonic()) > 0:
+        is_ours, item = self._guard.may_write(), held
+        while is_ours:
+            if item is not None:
+                self._take(item)
+            if self._dialer.link is None or (left := deadline - monotonic()) <= 0:
+                break
             item = self._inbox.get(left)
             self._counts.turned_s = monotonic()
+            is_ours = self._guard.may_write()
             if item is None or item.kind in ("closed", "failed"):
                 break
-            self._take(item)
-            is_ours = self._guard.may_write()
         self._inbox.release()
         self._publisher.flush(STOP_FLUSH_S)
         if not is_ours:
             _log.warning("feed.was_abandoned", source=self._source.name, reason="asked to stop while the lease was in doubt")
             return
-        until = good_until_at_close(stopped_us, self._last_text_us, self._newest_event_us)
+        if isinstance(self._source, ProvingSource):
+            self._herald.lost(tuple(self._source.owed(self._inbox.now_us())))
+        until = good_until_at_close(stopped_us, self._proof.until_us)
         self._turn("stopping", until, "the producer was asked to stop")
         self._publisher.flush(STOP_FLUSH_S)
         _log.info("feed.stopped", source=self._source.name, published=dict(self._counts.published))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import monotonic
 
+from producer.cadence import Cadence
 from producer.inbox import Inbox
 from producer.publisher import Publisher
 from producer.sources.protocol import Source
 from producer.status import Feed, Wanted
 from producer.telemetry import Counts
 from schemas.records import Loss
-from schemas.timeframes import SECOND
 
 SYMBOLS_EVERY_S = 60.0
 
@@ -24,7 +24,7 @@ class Herald:
         self._publisher = publisher
         self._inbox = inbox
         self._counts = counts
-        self._next_us = 0
+        self._cadence = Cadence()
         self._symbols_s = float("-inf")
         self._losses: list[Loss] = []
 
@@ -34,7 +34,7 @@ class Herald:
 
     def until_due_s(self) -> float:
         """Return the seconds until the next whole second's statuses; 0 when they are due, or when there is a loss to tell."""
-        return 0.0 if self._losses else max(0.0, (self._next_us - self._inbox.now_us()) / SECOND)
+        return 0.0 if self._losses else self._cadence.until_due_s(self._inbox.now_us(), monotonic())
 
     def say(self, *, symbols: bool = False) -> None:
         """Say what is known now; call it between items, never while working on one.
@@ -54,7 +54,7 @@ class Herald:
             status = self._feed.status(self._publisher.progress(partition), processed_to, served, losses)
             self._publisher.send_status(partition, status)
         self._losses.clear()
-        self._next_us = (self._inbox.now_us() // SECOND + 1) * SECOND
+        self._cadence.said(self._inbox.now_us(), monotonic())
         self._count()
         if symbols:
             self._symbols_s = now_s

@@ -12,25 +12,39 @@ from schemas.timeframes import SECOND
 Wanted = tuple[tuple[str, Literal["trades", "quotes"]], ...]
 """Symbols of one partition, each with what is delivered for it."""
 GOOD: frozenset[FeedState] = frozenset({"live", "market_closed"})
+MAX_REASON = 300  # characters; what a peer says in a handshake or at a close can be of any length, a message of Kafka's not
 IN_FLIGHT_US = SECOND // 4
 """Our choice. A connection that closes visibly has delivered all that was sent before; what was traded in the last quarter
 of a second may not have been sent yet. Finnhub's prints take about 0.1 s to arrive."""
 
 
-def good_until_at_close(closed_us: int, last_text_us: int | None, newest_event_us: int | None) -> int:
+def good_until_at_close(closed_us: int, proved_us: int | None) -> int:
     """Return the moment up to which a feed was good when its connection closed in our sight (close frame, FIN, RST).
 
     Args:
         closed_us: when we saw it close, microseconds UTC.
-        last_text_us: receive time of the last text frame, None before the first.
-        newest_event_us: newest event time in that frame, None where it held no trade.
+        proved_us: up to when its text frames prove it, see `Proof`; None before the first.
     """
-    return min(closed_us, max(proved_until(last_text_us, newest_event_us) or 0, closed_us - IN_FLIGHT_US))
+    return min(closed_us, max(proved_us or 0, closed_us - IN_FLIGHT_US))
 
 
-def proved_until(last_text_us: int | None, newest_event_us: int | None) -> int | None:
-    """Return up to when the last text frame proves a feed: up to its own newest event, or, where it held none, its receipt."""
-    return last_text_us if newest_event_us is None else min(newest_event_us, last_text_us or newest_event_us)
+@dataclass
+class Proof:
+    """Up to when one connection's text frames prove its feed: to their newest event, or, where the last held none, its receipt.
+
+    A trade that is reported late takes nothing back of what newer ones have proved. A receipt counts only as long as it is the
+    last: under load, what was sent long ago is received only now. Microseconds UTC; None before the first frame.
+    """
+
+    until_us: int | None = None
+    _newest_us: int = 0
+
+    def heard(self, receive_us: int, newest_event_us: int | None) -> None:
+        """Note a text frame, and the newest event time in it; None where it held no record."""
+        if newest_event_us is None:
+            self.until_us = receive_us
+        else:
+            self.until_us = self._newest_us = max(self._newest_us, min(newest_event_us, receive_us))
 
 
 @dataclass
@@ -100,8 +114,13 @@ class Feed:
         news = state != self.state
         if news:
             self.since = now_us
-        self.state, self.reason = state, reason
+        self.state = state
+        self.because(reason)
         return news
+
+    def because(self, reason: str) -> None:
+        """Say why it is as it is; for people, and without a secret."""
+        self.reason = reason[:MAX_REASON]
 
     def refusing(self, symbols: frozenset[str], now_us: int) -> bool:
         """Note which symbols the provider does not deliver; return whether that is news."""

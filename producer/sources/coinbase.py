@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from producer.errors import RemoteError
-from producer.sources.coinbase_ids import Skipped, TradeIds
+from producer.sources.coinbase_ids import SWAP_US, Skipped, TradeIds
 from producer.sources.coinbase_trade import event_time, identity, trade_of
 from producer.sources.protocol import Heartbeat, Ignored, Repeated, SourceEvent, VenueError
 from producer.sources.wanted import Wanted
@@ -106,15 +106,18 @@ class Coinbase:
         if symbol not in self._products:
             return [Ignored("unsubscribed")]
         ids = self._products[symbol]
-        if is_seam and ids.newest is None:
-            # It happened before our first sight, perhaps days ago; its age is no fault, and it is not ours to publish.
-            ids.begin_at(identity(message, "trade_id", symbol), event_time(message, symbol, None))
-            return [Ignored("seam")]
+        if is_seam:
+            number = identity(message, "trade_id", symbol)
+            if ids.newest is None:
+                ids.begin_at(number, event_time(message, symbol, None))
+            if ids.knows(number):
+                # It happened before our first sight, perhaps days ago (its age is no fault), or it has come.
+                return [Ignored("seam")]
         trade = trade_of(self.name, symbol, message, now_us)
         assert trade.venue_sequence is not None
         if ids.take(trade.venue_sequence, trade.event_time, now_us):
             return [trade, *self._losses(symbol, now_us)]
-        return [Ignored("seam") if is_seam else Repeated(symbol, "trade")]
+        return [Repeated(symbol, "trade")]
 
     def _heartbeat(self, message: dict[str, Any], now_us: int) -> list[SourceEvent]:
         symbol = self._symbol(message)
@@ -133,6 +136,10 @@ class Coinbase:
         if symbol not in self._products and not self._wanted.has_left(symbol):
             raise RemoteError("unwanted_symbol", "a product that was not subscribed", symbol)
         return symbol
+
+    def owed(self, now_us: int) -> list[Loss]:
+        """Return what is missing and has not been told yet: the next run knows none of our ids."""
+        return [loss for symbol in self._products for loss in self._losses(symbol, now_us + SWAP_US)]
 
     def _losses(self, symbol: str, now_us: int) -> list[Loss]:
         return [_loss(symbol, skipped) for skipped in self._products[symbol].judge(now_us)]

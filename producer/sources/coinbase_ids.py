@@ -87,15 +87,20 @@ class TradeIds:
         self._came = Ranges()
         self._holes: list[_Hole] = []
         self._tail: _Hole | None = None
+        self._before: int | None = None  # id of the trade behind which we began
 
     def begin_at(self, number: int, event_us: int) -> None:
         """Start behind a trade that happened before our time: it is known, and not ours to publish."""
         if self.newest is None:
-            self.newest, self._newest_us = number, event_us
+            self.newest, self._newest_us, self._before = number, event_us, number
 
     def take(self, number: int, event_us: int, now_us: int) -> bool:
-        """Note a trade of the stream; return whether it is new."""
-        if not self._came.add(number):
+        """Note a trade of the stream; return whether it is new and ours.
+
+        The one behind which we began is shown again by every reconnection until the next trade, and is still not ours. Whoever
+        fills the first minute may `claim` it.
+        """
+        if number == self._before or not self._came.add(number):
             return False
         newest = self.newest
         if newest is None or number > newest:
@@ -118,8 +123,8 @@ class TradeIds:
         return True
 
     def knows(self, number: int) -> bool:
-        """Tell whether a trade of this id has come, by whatever way."""
-        return number in self._came
+        """Tell whether a trade of this id has come, by whatever way, or is the one behind which we began."""
+        return number == self._before or number in self._came
 
     def told_newest(self, number: int, venue_us: int, now_us: int) -> None:
         """Note that the venue had traded up to `number` at `venue_us`: what lies behind our newest must still come."""

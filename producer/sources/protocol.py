@@ -103,6 +103,14 @@ class ChangingSource(Source, Protocol):
 
 
 @runtime_checkable
+class ProvingSource(Source, Protocol):
+    """A source that knows by number what is missing, and waits a little before it says so."""
+
+    def owed(self, now_us: int) -> list[Loss]:
+        """Return what is missing until now and was not told: nothing will come any more, so nothing is waited for."""
+
+
+@runtime_checkable
 class ClosingSource(Source, Protocol):
     """A source whose provider says itself when its markets are closed."""
 

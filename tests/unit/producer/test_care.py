@@ -19,7 +19,7 @@ class Symbols:
 
 
 def care(symbols, transport_s=45.0, hours=None):
-    made = Care(Symbols(symbols), Liveness(transport_s, 150.0), Quiet(hours, 300 * S))
+    made = Care(Symbols(symbols), Liveness(transport_s, 150.0), Quiet(hours, 300.0))
     made.opened(100.0)
     return made
 

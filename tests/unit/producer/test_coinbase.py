@@ -105,6 +105,25 @@ def test_seam_that_is_our_newest_proves_that_nothing_was_missed():
     assert coinbase.receive(heartbeat(7), NOW + 2 + SWAP_US) == [Heartbeat()]
 
 
+def test_seam_behind_which_we_began_is_not_ours_after_a_reconnection_either():
+    coinbase = source()
+    for _ in range(3):
+        for time in ("2026-08-25T03:30:00Z", "2020-01-01T00:00:00Z"):
+            assert coinbase.receive(match(6, type="last_match", time=time), NOW) == [Ignored("seam")]
+        coinbase.connected(NOW)
+    assert [type(e) for e in coinbase.receive(match(7), NOW)] == [Trade]
+
+
+def test_what_is_missing_and_not_told_yet_is_told_at_the_end():
+    coinbase = source()
+    coinbase.receive(match(7), NOW)
+    coinbase.receive(match(9), NOW)
+    coinbase.receive(match(3, product_id="ETH-USD"), NOW)
+    coinbase.receive(heartbeat(4, "ETH-USD"), NOW)
+    assert [(loss.symbol, loss.detail) for loss in coinbase.owed(NOW)] == [("BTC-USD", "ids 8 to 8"), ("ETH-USD", "ids 4 to 4")]
+    assert coinbase.owed(NOW) == []
+
+
 def test_loss_without_length_lasts_a_microsecond():
     coinbase = source()
     coinbase.receive(match(7), NOW)

@@ -27,6 +27,17 @@ def test_ranges_forget_the_lowest_when_there_are_too_many():
     assert [n in ranges for n in (1, 3, 5)] == [False, True, True]
 
 
+def test_trade_behind_which_we_began_stays_not_ours_but_for_who_fills_the_first_minute():
+    known = TradeIds()
+    known.begin_at(100, 5 * S)
+    assert not known.take(100, 5 * S, S)
+    assert known.claim(100, 5 * S)
+    assert not known.claim(100, 5 * S)
+    assert not known.take(100, 5 * S, S)
+    assert known.take(101, 6 * S, S)
+    assert known.judge(2 * SWAP_US) == []
+
+
 def test_skipped_ids_are_told_once_between_their_neighbours():
     known = ids(7, 8, 12)
     assert known.judge(SWAP_US - 1) == []

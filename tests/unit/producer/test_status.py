@@ -1,7 +1,7 @@
 import pytest
 
 from producer.inflight import Progress
-from producer.status import Feed, good_until_at_close
+from producer.status import MAX_REASON, Feed, Proof, good_until_at_close
 from schemas.records import Loss, Served
 
 S = 1_000_000
@@ -85,7 +85,30 @@ def test_refused_symbol_is_a_loss_from_its_beginning_and_not_known_to_be_good():
 )
 def test_border_of_an_outage_seen_to_begin(closed, last_text, newest_event, until):
     us = [None if t is None else round(t * S) for t in (closed, last_text, newest_event, until)]
-    assert good_until_at_close(*us[:3]) == us[3]
+    proof = Proof()
+    if last_text is not None:
+        proof.heard(us[1], us[2])
+    assert good_until_at_close(us[0], proof.until_us) == us[3]
+
+
+def test_trade_that_is_reported_late_takes_nothing_back_of_what_a_connection_has_proved():
+    proof = Proof()
+    proof.heard(900 * S, 899 * S)
+    proof.heard(901 * S, 300 * S)
+    assert proof.until_us == 899 * S
+    proof.heard(950 * S, None)
+    assert proof.until_us == 950 * S
+    proof.heard(951 * S, 940 * S)  # sent before the ping, as under load: so the ping was sent before its receipt, too
+    assert proof.until_us == 940 * S
+
+
+def test_reason_of_any_length_stays_a_reason():
+    f = feed()
+    f.good(11 * S)
+    f.bad("down", 12 * S, 12 * S, "Invalid status line: " + "x" * 2_000_000)
+    assert len(f.status(NOTHING, 13 * S, None).reason) == MAX_REASON
+    f.because("y" * 2_000_000)
+    assert len(f.reason) == MAX_REASON
 
 
 def test_loss_told_once_stands_beside_those_that_last():
