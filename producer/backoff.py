@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from schemas.timeframes import SECOND
 
 # Our choices, not the provider's: a tenth of a second at least; doubling from 0.4 s; a link that lived for a minute was good.
 FIRST_S = 0.1
@@ -11,6 +15,7 @@ STEADY_S = 60.0
 REFUSED_S = 300.0  # a wrong key or plan does not heal by asking often
 BUSY_S = 60.0
 BUSY_MAX_S = 900.0
+RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 @dataclass
@@ -49,8 +54,21 @@ class Backoff:
         return float(min(BUSY_MAX_S, BUSY_S * 2.0 ** min(self._busy - 1, 8)))
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Return the seconds in a Retry-After header; None where it is absent or a date (then our own wait is used)."""
-    if header is None or not header.strip().isdecimal():
+def retry_after_s(header: str | None, now_us: int) -> float | None:
+    """Return the seconds that a Retry-After header asks for, a day at most; it has seconds or a date (RFC 9110, 10.2.3).
+
+    None where it is absent, unreadable, or a date that has passed, by our clock: then our own wait is used.
+
+    Args:
+        header: such as ``120`` or ``Wed, 25 Nov 2026 17:00:00 GMT``.
+        now_us: when it came, microseconds UTC.
+    """
+    text = (header or "").strip()
+    if text.isdecimal():
+        return min(float(text), RETRY_AFTER_MAX_S)
+    try:
+        date = parsedate_to_datetime(text)
+        wait_s = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now_us / SECOND
+    except (ValueError, OverflowError):
         return None
-    return min(float(header.strip()), 24 * 3600.0)
+    return min(wait_s, RETRY_AFTER_MAX_S) if wait_s > 0 else None

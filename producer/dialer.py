@@ -84,7 +84,7 @@ class Dialer:
             self._is_refused = True
             wait_s = self._backoff.after_refusal()
         elif item.http_status == 429:
-            wait_s = self._backoff.after_busy(retry_after_s(item.retry_after))
+            wait_s = self._backoff.after_busy(retry_after_s(item.retry_after, item.receive_us))
         else:
             wait_s = self._backoff.after_failure(self._chance())
         if self.is_killed:

@@ -54,4 +54,4 @@ class Budget:
         """Note that the provider wants fewer requests: wait as long as it says, else a minute, doubling."""
         self._refusals += 1
         own = min(BUSY_MAX_S, BUSY_S * 2.0 ** (self._refusals - 1))
-        self._closed_until_s = now_s + (own if wait_s is None else min(wait_s, BUSY_MAX_S))
+        self._closed_until_s = now_s + (own if wait_s is None else wait_s)

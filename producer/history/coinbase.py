@@ -109,7 +109,7 @@ class CoinbaseHistory:
             raise UnavailableError(f"{type(error).__name__}") from None
         status = answer.status_code
         if status == 429:
-            raise BusyError("the provider wants fewer requests", retry_after_s(answer.headers.get("Retry-After")))
+            raise BusyError("the provider wants fewer requests", retry_after_s(answer.headers.get("Retry-After"), now_us))
         if status == 404:
             raise RefusedError("the venue does not know the product")
         if status in (401, 403):

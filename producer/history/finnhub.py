@@ -9,7 +9,7 @@ import finnhub
 import requests
 
 from producer.backoff import retry_after_s
-from producer.history.finnhub_candles import kind_of, page_of, parse, span_of
+from producer.history.finnhub_candles import kind_of, page_of, parse, plan_of, span_of
 from producer.history.protocol import EVERYTHING, BusyError, Limit, Page, Question, RefusedError, UnavailableError
 from producer.scrub import scrubber
 from producer.secret import Secret
@@ -42,8 +42,8 @@ class FinnhubHistory:
         self.delay_us = int(delay_s * SECOND)
 
     def scope(self, symbol: str) -> str:
-        """Return the kind of the symbol, which is what a plan includes or not."""
-        return kind_of(symbol)
+        """Return the kind of the symbol, with its exchange where it names one: what a plan includes or not."""
+        return plan_of(symbol)
 
     def ask(self, question: Question, now_us: int) -> Page:
         """Ask for the candles of one span; see `HistoryClient.ask`."""
@@ -54,12 +54,16 @@ class FinnhubHistory:
         try:
             reply = call(question.symbol, "1", first_s, last_s)
         except finnhub.FinnhubAPIException as error:
-            raise self._error(error.status_code, str(error.message), error.response.headers, kind, now_us) from None
+            raise self._error(error.status_code, str(error.message), error.response.headers, question.symbol, now_us) from None
         except finnhub.FinnhubRequestException:
             raise UnavailableError("the reply is neither JSON nor text") from None
         except requests.RequestException as error:
             # Its text holds the URL, and so the key.
             raise UnavailableError(f"no reply: {type(error).__name__}") from None
+        except (
+            Exception
+        ) as error:  # its parsers raise what they meet, where a reply is JSON of another kind: a peer, not our code
+            raise UnavailableError(f"a reply that the library cannot read: {type(error).__name__}") from None
         if type(reply) is str:
             raise UnavailableError(f"a text instead of candles: {self._clean(reply)}")
         return page_of(parse(reply, kind), question, now_us)
@@ -68,14 +72,14 @@ class FinnhubHistory:
         """Close the connection that is kept open between requests."""
         self._client.close()
 
-    def _error(self, status: int, text: str, headers: Mapping[str, str], kind: str, now_us: int) -> Exception:
+    def _error(self, status: int, text: str, headers: Mapping[str, str], symbol: str, now_us: int) -> Exception:
         said = self._clean(text)
         if status == 401:
             return RefusedError(f"the key is not accepted: {said}", now_us + KEY_US, EVERYTHING)
         if status == 403:
-            return RefusedError(f"not entitled to {kind} candles: {said}", now_us + PLAN_US, kind)
+            return RefusedError(f"not entitled to {plan_of(symbol)} candles: {said}", now_us + PLAN_US, plan_of(symbol))
         if status == 429:
-            return BusyError(said, retry_after_s(headers.get("Retry-After")) or _reset_s(headers, now_us))
+            return BusyError(said, retry_after_s(headers.get("Retry-After"), now_us) or _reset_s(headers, now_us))
         if status in (400, 404, 422):
             return RefusedError(f"the provider does not know what was asked: {said}")
         return UnavailableError(f"HTTP {status}: {said}")

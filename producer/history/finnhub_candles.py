@@ -33,6 +33,18 @@ def kind_of(symbol: str) -> Kind:
     return "forex" if exchange.upper() in FOREX else "crypto"
 
 
+def plan_of(symbol: str) -> str:
+    """Return the part of a plan that a symbol belongs to: its kind, and the exchange, where the symbol names one.
+
+    Plans hold US stocks without those of other exchanges (``BMW.DE``), so one that is refused says nothing of the others. A
+    class of shares (``BRK.B``) looks like an exchange, which costs a request.
+    """
+    exchange, colon, _ = symbol.partition(":")
+    _, dot, suffix = symbol.rpartition(".")
+    place = exchange if colon else dot + suffix if dot else ""
+    return f"{kind_of(symbol)} {place}".strip()
+
+
 def span_of(question: Question, now_us: int) -> tuple[int, int]:
     """Return ``from`` and ``to`` of the request, seconds UTC; more than is wanted, so an exclusive `to` would not matter."""
     last_us = min(question.end + AROUND_US, now_us)

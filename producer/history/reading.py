@@ -79,7 +79,7 @@ def result_of(
 def _is_sound(candle: VendorCandle) -> bool:
     if candle.start % BASE_US or candle.start < 0:
         return False
-    if not all(isfinite(price) for price in candle[1:5]) or not candle.low <= min(candle.open, candle.close):
+    if not all(isfinite(price) for price in candle[1:5]) or not 0 < candle.low <= min(candle.open, candle.close):
         return False
     if candle.high < max(candle.open, candle.close):
         return False

@@ -37,7 +37,22 @@ def test_busy_provider_is_obeyed_or_left_alone_for_longer_and_longer():
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), (" 7 ", 7.0), (None, None), ("", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("99999999", 86_400.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 60.0),
+        ("Wednesday, 21-Oct-26 07:29:00 GMT", 120.0),
+        ("Wed Oct 21 07:28:00 2026", 60.0),
+        ("Thu, 21 Oct 2027 07:28:00 GMT", 86_400.0),
+        ("Wed, 21 Oct 2026 07:26:59 GMT", None),
+        ("Wed, 99 Oct 2026 07:26:59 GMT", None),
+        ("Wed, 21 Oct 99999 07:26:59 GMT", None),
+        ("soon", None),
+        (None, None),
+        ("", None),
+        ("-1", None),
+    ],
 )
-def test_retry_after_is_read_where_it_is_a_number(header, seconds):
-    assert retry_after_s(header) == seconds
+def test_retry_after_is_a_number_or_a_date_that_is_still_to_come(header, seconds):
+    assert retry_after_s(header, 1_792_567_620_000_000) == seconds  # 2026-10-21 07:27:00

@@ -35,6 +35,8 @@ def test_busy_provider_is_left_alone_as_long_as_it_says_else_a_minute_doubling()
     budget = Budget([Limit(10, 1.0)])
     budget.busy(0.0, 7.0)
     assert budget.wait_s(0.0) == 7.0
+    budget.busy(0.0, 5000.0)
+    assert budget.wait_s(0.0) == 5000.0
     budget.answered()
     for wait_s in (BUSY_S, 2 * BUSY_S):
         budget.busy(100.0, None)

@@ -1,6 +1,8 @@
 """Finnhub's client against a server on loopback: what each answer means, and that no text holds the key."""
 
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -98,11 +100,26 @@ def test_plan_without_candles_refuses_the_kind_for_hours(server, client):
     assert client.scope("BINANCE:BTCUSDT") != "stock"
 
 
+def test_plan_without_one_exchange_refuses_that_alone(server, client):
+    server.answer = (403, JSON, b'{"error":"You don\'t have access to this resource."}', {})
+    error = refusal(client, RefusedError, Question("BMW.DE", T, T + M))
+    assert (error.scope, error.retry_at) == ("stock .DE", NOW + PLAN_US)
+    assert error.reason.startswith("not entitled to stock .DE candles")
+    assert [client.scope(s) for s in ("SAP.DE", "AAPL", "OANDA:EUR_USD", "FXCM:EUR/USD", "BINANCE:BTCUSDT")] == [
+        "stock .DE",
+        "stock",
+        "forex OANDA",
+        "forex FXCM",
+        "crypto BINANCE",
+    ]
+
+
 @pytest.mark.parametrize(
     ("headers", "wait_s"),
     [
         ({}, None),
         ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": format_datetime(datetime.fromtimestamp(NOW // S + 5000, UTC), usegmt=True)}, 5000.0),
         ({"X-Ratelimit-Reset": str(NOW // S + 9)}, 9.0),
         ({"X-Ratelimit-Reset": "soon"}, None),
     ],
@@ -121,6 +138,10 @@ def test_busy_provider_says_how_long(server, client, headers, wait_s):
         (200, TEXT, b"API limit reached. token=marker/of a key", {}),
         (200, JSON, b"{broken marker/of a key", {}),
         (200, JSON, b'["marker/of a key"]', {}),
+        (200, JSON, b"[" * 100_000, {}),
+        (502, JSON, b'"an error with marker/of a key"', {}),
+        (502, JSON, b"null", {}),
+        (502, JSON, b"[" * 100_000, {}),
     ],
 )
 def test_everything_else_is_unavailable_and_says_no_secret(server, client, answer):
