@@ -20,6 +20,7 @@ from schemas.timeframes import BASE_US, DAY, HOUR, SECOND
 
 _log = structlog.get_logger()
 DEPTH_US = 40 * DAY  # 1-minute prices are kept that long (IG's page on historical prices)
+SHIFT_US = 15 * BASE_US  # the least by which zones differ; a candle so far from what was asked is of another hour
 KEY_US = HOUR  # our choice: credentials that are wrong are replaced by people
 
 
@@ -53,7 +54,8 @@ class IgHistory:
     ) -> None:
         self._rest = rest
         self._epics = epics
-        self._scales = scales
+        self._scales = scales or {}
+        self._told: dict[str, Decimal] | None = {} if scales is None else None  # by /markets
         self._caps = caps
         self._file = file
         self._points = _load(file)
@@ -92,7 +94,7 @@ class IgHistory:
         cost = minutes(start, question.end)
         try:
             login, _ = self._rest.login()
-            scale = self._scale_of(question.symbol)
+            scale = self._scale_of(question.symbol, now_us)
             reply = self._rest.get(
                 f"/prices/{question.symbol}",
                 3,
@@ -104,7 +106,7 @@ class IgHistory:
                     "pageNumber": page,
                 },
             )
-            answer = read(reply, question.price, scale)
+            answer, login_then = read(reply, question.price, scale), self._rest.login()[0]
         except IgError as error:
             if error.fate == "absent":
                 self._points.answered(cost, None, None, now_us, bootstrap=bootstrap)  # users were charged for such
@@ -119,6 +121,11 @@ class IgHistory:
         self._points.answered(answer.points, answer.remaining, answer.expiry_s, now_us, bootstrap=bootstrap)
         self._save()
         _log.info("points.spent", points=answer.points, remaining=self._points.remaining, resets=self._points.resets_us)
+        if login_then.offset_h != login.offset_h or _is_elsewhere(answer, start, question.end):
+            # An hour is asked for by the wall clock of the session, which daylight saving moves; and what is not in the hour that
+            # came would be told as traded by nobody.
+            self._rest.forget(login)
+            raise UnavailableError("the session's local time has changed")
         return answer
 
     def _error(self, error: IgError, now_us: int, *, bootstrap: bool) -> Exception:
@@ -140,10 +147,15 @@ class IgHistory:
             return RefusedError("the week's points for a bootstrap are spent", retry_at)
         return RefusedError("the day's points for gaps are spent", retry_at)
 
-    def _scale_of(self, symbol: str) -> Decimal:
-        if self._scales is None:
-            self._scales = ask_scales(self._rest, self._epics)
-        return self._scales.get(symbol, Decimal(1))
+    def _scale_of(self, symbol: str, now_us: int) -> Decimal:
+        if self._told is None:
+            return self._scales.get(symbol, Decimal(1))
+        if symbol not in self._told:  # at first, or an epic that was added since
+            asked = (symbol,) if self._told else tuple(dict.fromkeys((*self._epics, symbol)))
+            self._told |= ask_scales(self._rest, asked)
+        if symbol not in self._told:
+            raise RefusedError("/markets has not told by what the epic's prices are to be divided", now_us + KEY_US)
+        return self._told[symbol]
 
     def _save(self) -> None:
         if self._file is None:
@@ -161,6 +173,10 @@ def _place(question: Question) -> tuple[int, int]:
     # The page that the cursor names, and the start of the span that is paged; the first page of all of it without a cursor.
     page, _, start = question.cursor.partition(":")
     return (int(page), int(start)) if start else (1, question.start)
+
+
+def _is_elsewhere(answer: Answer, start: int, end: int) -> bool:
+    return any(not start - SHIFT_US < candle.start < end + SHIFT_US for candle in answer.candles)
 
 
 def _load(file: Path | None) -> Points:

@@ -43,6 +43,10 @@ class Items:
         if (item := self._items.pop((kind, epic), None)) is not None:
             self._client.unsubscribe(item)
 
+    def are_wanted(self, kind: str, epic: str) -> bool:
+        """Tell whether an item was asked for and not given up."""
+        return (kind, epic) in self._items
+
     def answered(self, kind: str, epic: str) -> None:
         """Note that the server has accepted or refused an item."""
         self._unanswered.discard((kind, epic))

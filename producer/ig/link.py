@@ -192,6 +192,8 @@ class IgLink:
             self._items.subscribe(kind, epic)
         else:
             self._items.unsubscribe(kind, epic)
+            if kind == "heartbeat":
+                self._sight.has_heartbeat = False  # from now on the link says itself that it lives
 
     def _ask_scale(self, epic: str) -> None:
         # Wanted since the session began. Without an answer its prices are refused until the next session asks again.
@@ -209,7 +211,7 @@ class IgLink:
         if note.what != "lost":
             self._items.answered(note.of, note.epic)
         if note.of == "heartbeat":
-            self._sight.has_heartbeat = note.what == "subscribed"
+            self._sight.has_heartbeat = note.what == "subscribed" and self._items.are_wanted("heartbeat", "")
             _log.info("heartbeat.answered", what=note.what, code=note.number)
         elif note.what == "subscribed":
             self._put(type="subscribed", epic=note.epic)

@@ -96,7 +96,7 @@ class IgRest:
 
     def forget(self, login: Login) -> None:
         """Note that the tokens of `login` are of no use any more; the next request logs in."""
-        if self._login is login:
+        if self._login is not None and self._login.stream_password == login.stream_password:
             self._login = None
 
     def get(self, path: str, version: int, parameters: dict[str, Any] | None = None) -> Any:
@@ -121,10 +121,16 @@ class IgRest:
     def keep_alive(self) -> None:
         """Renew the tokens by a cheap request; where they are gone (each weekend, at IG's maintenance), log in again.
 
+        It tells the session's local time, too, which daylight saving moves while the session lives.
+
         Raises:
             IgError: as `get`.
         """
-        self.get("/session", 1)
+        with self._alone():
+            answer = self.get("/session", 1)
+            told = answer.get("timezoneOffset") if isinstance(answer, dict) else None
+            if self._login is not None and isinstance(told, int | float):
+                self._login = replace(self._login, offset_h=float(told))
 
     def log_out(self) -> None:
         """Give the tokens back, if there are any; where that fails they grow old by themselves. The next request logs in."""

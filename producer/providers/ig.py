@@ -14,11 +14,9 @@ from producer.history.ig_points import Caps
 from producer.providers import Provider
 from producer.secret import Secret
 from producer.settings import Settings, SettingsError, load_own, wanted_of
-from producer.sources.ig import Ig
+from producer.sources.ig import MAX_SUBSCRIPTIONS, Ig
 from schemas.records import Price
 
-MAX_SUBSCRIPTIONS = 40
-"""IG's limit for one connection; more connections breach its terms."""
 FEED_S = 60.0
 """Our choice: the heartbeat item comes every second or so, and without one the link itself speaks every few seconds."""
 
@@ -99,7 +97,7 @@ def build(settings: Settings) -> Provider:
         raise SettingsError(f"IG_EPICS and IG_TRADES need {used} subscriptions; IG gives {MAX_SUBSCRIPTIONS} to a connection")
     rest = IgRest(own.url, identifier=identifier, password=password, api_key=api_key, account=own.account)
     scales = None if own.scales == "markets" else _scales(own.scales)
-    source = Ig(epics, traded=traded, scales=scales, heartbeat=own.heartbeat and used < MAX_SUBSCRIPTIONS, name=own.source)
+    source = Ig(epics, traded=traded, scales=scales, heartbeat=own.heartbeat, name=own.source)
     return Provider(
         source=source,
         connect=lambda inbox, number: IgLink(

@@ -21,6 +21,8 @@ from schemas.timeframes import MINUTE
 
 SNAPSHOT_AGE_US = 15 * MINUTE
 """Our choice: what a subscription begins with repeats the last change; after a quiet night that is hours old and no news."""
+MAX_SUBSCRIPTIONS = 40
+"""IG's limit for one connection; more connections breach its terms."""
 CLOSED_FLAGS = frozenset({"CLOSED", "SUSPEND"})
 _MOVES = frozenset({"BIDPRICE1", "ASKPRICE1", "BIDSIZE1", "ASKSIZE1", "TIMESTAMP"})
 
@@ -43,7 +45,7 @@ class Ig:
         symbols: the epics.
         traded: those of them that trade on an exchange, whose CHART ticks are asked for too.
         scales: what IG's prices are divided by, by epic; None: the link tells them (from /markets) before the first quote.
-        heartbeat: ask for IG's heartbeat item, which proves the feed in quiet markets.
+        heartbeat: ask for IG's heartbeat item, which proves the feed in quiet markets, while a subscription is left for it.
         name: the source's name; a second account is a second source.
     """
 
@@ -91,9 +93,9 @@ class Ig:
 
     def _items_of(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
         # Each item is subscribed by itself: one bad epic refuses all that come with it.
-        beat = ("heartbeat ",) if self._heartbeat else ()
         ticks = (f"tick {symbol}" for symbol in symbols if symbol in self._traded)
-        return (*beat, *(f"price {symbol}" for symbol in symbols), *ticks)
+        items = (*(f"price {symbol}" for symbol in symbols), *ticks)
+        return ("heartbeat ", *items) if self._heartbeat and len(items) < MAX_SUBSCRIPTIONS else items
 
     def frames_to_send(self, limit: int) -> list[str]:
         """Return the next `limit` subscriptions, each of one item, and their ends."""

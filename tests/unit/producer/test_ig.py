@@ -143,6 +143,16 @@ def test_epics_change_while_connected():
     assert isinstance(ig.receive(price(epic="NEW"), NOW)[0], Quote)
 
 
+def test_heartbeat_leaves_its_subscription_to_an_epic_that_is_added_and_takes_it_again():
+    ig = source()
+    ig.want(tuple(f"E{n}" for n in range(39)))
+    ig.frames_to_send(100)
+    ig.want(tuple(f"E{n}" for n in range(40)))
+    assert [frames.wish(text) for text in ig.frames_to_send(10)] == [(False, "heartbeat", ""), (True, "price", "E39")]
+    ig.want(tuple(f"E{n}" for n in range(39)))
+    assert [frames.wish(text) for text in ig.frames_to_send(10)] == [(False, "price", "E39"), (True, "heartbeat", "")]
+
+
 def test_refused_epic_is_named_and_the_others_go_on():
     ig = source()
     (told,) = ig.receive(frames.frame(type="refused", epic=APPLE, of="price", code=21, message="Invalid group"), NOW)
