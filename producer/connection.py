@@ -101,7 +101,7 @@ class Connection:
             headers = error.resp_headers or {}
             self._failed(f"HTTP {error.status_code}", error.status_code, headers.get("retry-after"))
             return
-        except (websocket.WebSocketException, OSError, ValueError) as error:
+        except Exception as error:  # the library raises what its parsers meet, CookieError included: it is a peer, not our code
             self._failed(f"{type(error).__name__}: {error}")
             return
         why = "the reader broke"  # stays only if something unforeseen is raised, which the thread then reports
@@ -149,5 +149,6 @@ class Connection:
                 self._inbox.put(self.number, "pong", frame.data)
             else:
                 code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else 1005
+                said = frame.data[2:].decode(errors="replace")
                 self._try(self._ws.send_close)
-                return f"closed by the provider with code {code}"
+                return f"closed by the provider with code {code}" + (f": {said}" if said else "")

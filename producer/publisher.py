@@ -19,6 +19,7 @@ from schemas.records import FeedStatus, Quote, Record, Trade, instrument_of
 from schemas.topics import DEAD_LETTERS, FEED_STATUS, HISTORY, QUOTES, TRADES, topic_name
 
 MAX_DEAD_LETTER = 900_000  # bytes; Kafka's own limit for a message is 1 MB
+MAX_DEAD_KEY = 1_000  # bytes; a symbol that a peer invents can be as long as a frame
 BUFFER_WAIT_S = 0.1
 _Headers = dict[str, str | bytes | None]
 _Delivered = Callable[[KafkaError | None, Message], None]
@@ -146,7 +147,7 @@ class Publisher:
             origin: where the input came from, such as ``trades.jsonl:12``; holds no secret.
         """
         key = self._source if error.symbol is None else instrument_of(self._source, error.symbol)
-        kept, key_bytes = self._masked(value), self._masked(key.encode(errors="replace"))
+        kept, key_bytes = self._masked(value), self._masked(key.encode(errors="replace"))[:MAX_DEAD_KEY]
         message = self._masked(str(error).encode(errors="replace")).decode()
         headers: _Headers = {
             "reason": error.reason,

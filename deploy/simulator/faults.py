@@ -14,6 +14,7 @@ KINDS = {
     "shuffle": "give trades times up to `spread_ms` back, out of order, for `seconds`",
     "malformed": "send one frame that is no JSON",
     "bad_price": "send one trade of negative price among good ones",
+    "stranger": "send one trade of a symbol that nobody asked for, whose name is longer than a message of Kafka's may be",
     "refuse": "answer handshakes with HTTP `status` (and retry_after, in s) for `seconds`",
     "rest_refuse": "answer candle requests (of one `market` alone: stock, crypto, forex) with HTTP `status` for `seconds`",
     "rest_cut": "answer candle requests with the newest `minutes` alone for `seconds`",
@@ -30,7 +31,7 @@ _DEFAULTS: dict[str, Any] = {
     "minutes": 60,
     "market": None,
 }
-_ONCE = ("malformed", "bad_price")
+_ONCE = ("malformed", "bad_price", "stranger")
 
 
 def parse_fault(body: Any) -> dict[str, Any]:

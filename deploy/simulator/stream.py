@@ -21,6 +21,7 @@ TICK_S = 0.02
 MAX_SYMBOLS = 50
 QUEUE_FRAMES = 10_000  # a client that reads too slowly is cut off, as venues do
 UNIQUE_S = 15.0
+LONG_NAME = 1_200_000
 Content = tuple[Any, ...]
 
 
@@ -260,7 +261,7 @@ class Stream:
             self._queue(client, '{"data":[{"p":1.0,"s":"BROKEN', [])
             self.ledger.count("malformed_sent")
         else:
-            symbol = min(client.symbols, default="AAPL")
-            bad = {"c": None, "p": -1.0, "s": symbol, "t": self._last_ms, "v": 1}
+            symbol, price = (min(client.symbols, default="AAPL"), -1.0) if kind == "bad_price" else ("X" * LONG_NAME, 1.0)
+            bad = {"c": None, "p": price, "s": symbol, "t": self._last_ms, "v": 1}
             self._queue(client, json.dumps({"data": [bad], "type": "trade"}), [])
             self.ledger.count("bad_sent")

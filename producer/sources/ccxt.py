@@ -87,10 +87,7 @@ class Ccxt:
         Raises:
             RemoteError: no JSON, no object, or no list of trades. One bad trade is a `Refused` instead.
         """
-        try:
-            message = orjson.loads(frame)
-        except orjson.JSONDecodeError as error:
-            raise RemoteError("not_json", f"not JSON: {error}") from None
+        message = _parsed(frame)
         if type(message) is not dict:
             raise RemoteError("not_an_object", "the frame is JSON, but no object")
         if "refused" in message:
@@ -146,6 +143,18 @@ class Ccxt:
         return Repeated(trade.symbol, trade.kind) if self._memory.is_repeat(content) else trade
 
 
+def _parsed(frame: bytes) -> Any:
+    try:
+        return orjson.loads(frame)
+    except orjson.JSONDecodeError as error:
+        # What an exchange's parser makes of a bad price or text (NaN, half a character) is no JSON to everybody; read it, so that
+        # one trade does not lose the others of its frame.
+        try:
+            return json.loads(frame)
+        except (ValueError, RecursionError):
+            raise RemoteError("not_json", f"not JSON: {error}") from None
+
+
 def _text(element: Any) -> bytes:
     try:
         return json.dumps(element).encode()
@@ -195,7 +204,10 @@ def _number(element: dict[str, Any], name: str, reason: str, lowest: float) -> f
             raise RemoteError(reason, f"{name}: no number") from None
     if type(value) is not float and type(value) is not int:
         raise RemoteError(reason if name in element else "missing_field", f"{name}: a number is needed")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
     if not lowest <= number < inf:  # false for NaN too
         raise RemoteError(reason, f"{name}: has to be finite and above 0")
     return number

@@ -194,6 +194,34 @@ def test_refused_handshake_tells_status_and_when_to_come_back(status):
     assert (item.kind, item.http_status, item.retry_after) == ("failed", status, "7")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 302 Found\r\nSet-Cookie: a,b=1\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: ws://%s.example/\r\n" % (b"a" * 70),
+        b"HTTP/1.1\r\n",
+        b"\xff\xfe\r\n",
+    ],
+    ids=["cookie", "address", "status", "bytes"],
+)
+def test_law_11_totality_handshake_that_the_library_cannot_read_is_a_failed_attempt(head):
+    def script(peer, link):
+        link.recv(4096)
+        link.sendall(head + b"\r\n")
+        hold(link)
+
+    assert [i.kind for i in everything(attempt(script, handshake=False)[2])] == ["failed"]
+
+
+def test_close_is_told_with_the_providers_words_but_for_our_key():
+    def script(peer, link):
+        link.sendall(frame(CLOSE, struct.pack("!H", 1008) + b"one connection for secret-word"))
+        hold(link)
+
+    end = everything(attempt(script)[2])[-1]
+    assert end.detail == "closed by the provider with code 1008: one connection for ***"
+
+
 def test_kill_ends_a_silent_connection_long_before_a_read_would(monkeypatch):
     monkeypatch.setattr(connection, "READ_S", 60.0)
     _, link, inbox = attempt(lambda peer, link: hold(link))

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from producer.publisher import MAX_DEAD_KEY
 from schemas.topics import TRADES
 from tests.support.published import corner, count, dead_letters, ends, statuses, trades
 from tests.support.services import Service, allowed, environment, wait_until
@@ -182,7 +183,8 @@ def test_repeats_are_dropped_and_what_is_broken_is_kept_beside_its_neighbours(sp
     venue.fault("repeat", times=3, seconds=2)
     venue.fault("malformed")
     venue.fault("bad_price")
-    wait_until(lambda: venue.summary()["repeats_sent"] > 20 and venue.summary()["bad_sent"], 20, "repeats", [service])
+    venue.fault("stranger")
+    wait_until(lambda: venue.summary()["repeats_sent"] > 20 and venue.summary()["bad_sent"] == 2, 20, "repeats", [service])
     venue.fault("pause", seconds=60)
     wait_until(lambda: count(space, TRADES) >= _sent(venue), 20, "everything sent to be published", [service])
     assert service.stop() == 0
@@ -191,6 +193,7 @@ def test_repeats_are_dropped_and_what_is_broken_is_kept_beside_its_neighbours(sp
     assert letters["not_json"] == (b"finnhub", b'{"data":[{"p":1.0,"s":"BROKEN')
     assert json.loads(letters["bad_price"][1])["p"] == -1.0
     assert letters["bad_price"][0].startswith(b"finnhub:")
+    assert letters["unwanted_symbol"][0] == b"finnhub:".ljust(MAX_DEAD_KEY, b"X")
     assert {s.state for s in said(space)} == {"connecting", "live", "stopping"}
 
 

@@ -146,6 +146,8 @@ def test_fetched_trades_are_never_admitted():
         (trade(price=None), "bad_price"),
         (trade(price="x"), "bad_price"),
         (trade(price="nan"), "bad_price"),
+        (trade(price=float("nan")), "bad_price"),
+        (trade(price=10**400), "bad_price"),
         (trade(price="1_0"), "bad_price"),
         (trade(price=0), "bad_price"),
         (trade(price=True), "bad_price"),
@@ -156,6 +158,7 @@ def test_fetched_trades_are_never_admitted():
         (trade(timestamp=T + 61_000), "bad_time"),
         (trade(id=["7"]), "bad_id"),
         (trade(id="x" * 300), "bad_id"),
+        (trade(id="\ud800"), "bad_id"),
     ],
 )
 def test_one_bad_trade_never_loses_its_neighbours(bad, reason):
