@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Producer
@@ -158,6 +159,25 @@ def test_a_bad_record_as_long_as_kafka_takes_is_kept_by_its_beginning_and_holds_
     )
     assert (kept, headers["original_bytes"], headers["reason"]) == (value[:KEPT_BYTES], str(len(value)), "wrong_magic")
     assert len([r for r in corner.feed.rows("candles_1m") if r[0] == "sim:L"]) == 1
+
+
+def test_a_row_that_cassandra_refuses_is_a_dead_letter_and_the_rest_of_its_batch_is_written(corner):
+    long = "x" * 70_000  # no key of Cassandra's may be longer than 65,535 bytes
+    gaps = [a_gap(NOW - n * MINUTE, NOW, series="sim:R") for n in (3, 2, 1)]
+    corner.write([gaps[0], replace(gaps[1], gap_id=long), gaps[2], replace(a_trade(1, NOW, symbol="R"), trade_id=long)])
+    refused = wait_until(
+        lambda: len(found := {h["__connect.errors.topic"] for _, h in letters_of(corner, "refused_by_store")}) > 1 and found,
+        30,
+        "both letters",
+    )
+    assert refused == {topic_name(dataset, corner.space.prefix) for dataset in ("gaps", "trades")}
+    kept = [gap_id for series, gap_id in corner.feed.rows("gaps", "series, gap_id") if series == "sim:R"]
+    assert sorted(kept) == sorted(g.gap_id for g in (gaps[0], gaps[2]))
+    assert corner.sink.running
+
+
+def letters_of(corner, reason):
+    return [letter for letter in corner.feed.dead_letters(1) if letter[1]["reason"] == reason]
 
 
 def test_bad_trades_are_left_to_the_processor_and_their_neighbours_land(corner):

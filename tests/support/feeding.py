@@ -172,20 +172,24 @@ class Feed:
         return sorted(tuple(r) for r in self.session.execute(f"SELECT {columns} FROM {self.space.keyspace}.{table}"))
 
     def dead_letters(self, count: int) -> list[tuple[bytes | None, dict[str, str]]]:
-        """Return the first `count` dead letters (value, headers), waiting for them."""
+        """Return all dead letters (value, headers) as soon as there are `count` of them."""
         consumer = Consumer({"bootstrap.servers": self.space.kafka, "group.id": "reader", "enable.auto.commit": False})
         topic = DEAD_LETTERS.name(self.space.prefix)
         partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
         found: list[Any] = []
+        read = dict.fromkeys(partitions, 0)
         try:
 
             def enough() -> bool:
-                found.extend(consumer.consume(100, 0.2))
-                return len(found) >= count
+                for message in consumer.consume(100, 0.1):
+                    if message.error() is None:
+                        found.append(message)
+                        read[message.partition() or 0] = (message.offset() or 0) + 1
+                ends = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in partitions}
+                return len(found) >= count and all(read[n] >= end for n, end in ends.items())
 
             wait_until(enough, 30, f"{count} dead letters")
-            found.extend(consumer.consume(100, 1.0))
         finally:
             consumer.close()
         return [(m.value(), {k: v.decode() for k, v in m.headers()}) for m in found]
