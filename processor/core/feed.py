@@ -6,6 +6,7 @@ if the state changes meanwhile. Statuses of an older epoch than the newest seen 
 
 from __future__ import annotations
 
+from processor.core.absences import Absences
 from processor.core.timeline import BEFORE, FOREVER, INSTANT_US, Loss
 from schemas.records import FeedStatus, GapCause, IdOrder, Served
 
@@ -39,8 +40,8 @@ class Feed:
         self.symbol_losses: dict[str, list[Loss]] = {}
         self.served: dict[tuple[str, str], Served] = {}
         """The symbols that its last list names, by (symbol, kind)."""
-        self.left: dict[tuple[str, str], int] = {}
-        """Symbols that lists named before and name no more, with the moment of the first that did not."""
+        self.absences = Absences()
+        """Of symbols that lists named before and name no more, or did not for a while."""
         self.offset = -1
         """Offset of the last status applied."""
         self.revision = 0
@@ -79,8 +80,20 @@ class Feed:
         if self.replay:
             self.served.update(named)
             return
-        self.left.update(dict.fromkeys(self.served.keys() - named.keys(), self.clock))
+        gone = self.served.keys() - named.keys()
+        for place in gone:
+            self.absences.leave(place, self.clock)
+        back = [place for place in self.absences.away if place in named]
+        for symbol, kind in back:
+            good_from = self.good_from_of(named[symbol, kind])
+            if good_from is not None:
+                self.absences.come_back((symbol, kind), good_from, self.clock)
+        self.revision += bool(gone or back)
         self.served = named
+
+    def good_from_of(self, served: Served) -> int | None:
+        """Return from when a symbol is accounted for: one that is refused was never good, so from there, that it can be seen."""
+        return served.good_from if served.good_from is not None else self.refused_from(served.symbol)
 
     def _begin_run(self, status: FeedStatus, changed: list[int]) -> None:
         first = self.epoch == 0
@@ -91,6 +104,7 @@ class Feed:
             self.clock = BEFORE
             self.good_from = self.good_until = None
             self.losses, self.symbol_losses, self.served = [], {}, {}
+            self.absences = Absences()
             self.revision += 1
         elif self.outage is None and self.good_until is not None:
             self._open(self.good_until, "producer_down", self.good_until, changed)
@@ -193,3 +207,4 @@ class Feed:
             self.revision += 1
         for symbol, losses in self.symbol_losses.items():
             self.symbol_losses[symbol] = [x for x in losses if x.end > floor]
+        self.absences.forget_before(floor)

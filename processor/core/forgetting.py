@@ -16,7 +16,7 @@ def forget_before(series: Series, floor: int) -> None:
         return
     series.floor = floor
     series.dirty = True
-    _forget_history(series, floor - series.frames[-1].timeframe.longest_us)
+    _forget_history(series, rows_floor(series))
     for i, frame in enumerate(series.frames):
         end = bisect_left(frame.starts, frame.timeframe.start_of(floor - 1))
         kept = [s for s in frame.starts[:end] if _outlives(series, i, s)]
@@ -39,7 +39,25 @@ def drop_forgotten(series: Series) -> None:
 
 def _outlives(series: Series, index: int, start: int) -> bool:
     # What a vendor's row stands beside is kept as long as the row: a parent may have to take it out.
-    return start in series.frames[index].open or (index == series.config.base and series.history.vendor.has(start))
+    if start in series.frames[index].open or (index == series.config.base and series.history.vendor.has(start)):
+        return True
+    return shares_first_sight(series, index, start)
+
+
+def shares_first_sight(series: Series, index: int, start: int) -> bool:
+    """Say whether a window is a parent that began before first sight and is kept as long as rows of its minutes can be.
+
+    A bootstrap may come hours later; its candles count before first sight, and so they must count in this one, too.
+    """
+    if series.first is None or index <= series.config.base:
+        return False
+    end = series.frames[index].timeframe.end_of(start)
+    return start < series.first < end and end > rows_floor(series)
+
+
+def rows_floor(series: Series) -> int:
+    """Return before when a vendor's rows may be forgotten: as long as a window of the longest timeframe is not, they are not."""
+    return series.floor - series.frames[-1].timeframe.longest_us
 
 
 def _forget_history(series: Series, floor: int) -> None:
@@ -61,7 +79,7 @@ def floor_for(series: Series, clock: int) -> int:
         for x in series.timeline()
         if x.cause in FILLABLE and x.cause != "partial_start" and x.start >= now - day and _may_be_filled(x, day)
     ]
-    return min([now - series.config.kept_us, *waiting])
+    return min([now - series.config.kept_us, *waiting, *_absent(series, now)])
 
 
 def _may_be_filled(loss: Loss, backfill_us: int) -> bool:
@@ -69,3 +87,8 @@ def _may_be_filled(loss: Loss, backfill_us: int) -> bool:
         return True
     retry_at = loss.retry_at
     return loss.outcome == "unfillable" and retry_at is not None and retry_at - backfill_us <= loss.start
+
+
+def _absent(series: Series, now: int) -> list[int]:
+    # Of an absence nothing of ours is kept but the windows that it shares: what is served again goes on with them.
+    return [floor_base(x.start) for x in series.timeline() if x.cause == "unsubscribed" and x.end + series.config.kept_us > now]

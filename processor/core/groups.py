@@ -63,9 +63,6 @@ class Groups:
                 feed = partition.feeds.get(candle.source)
                 if feed is None or not feed.replay:
                     group.hear(candle.series, candle.start, word_of(candle))
-        for ended in partition.ended:  # its last windows, now that it is no longer among the partition's
-            if (group := self.of.get(ended.name)) is not None:
-                self._listen(group, ended, floor_base(ended.watermark))
         made: list[Candle] = []
         gaps: list[Gap] = []
         for group in self.all:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -24,6 +24,8 @@ class Bounds(NamedTuple):
     backfill_us: int
     asked: Mapping[Place, tuple[int, int]]
     """Gaps by identity, with the interval lost."""
+    away: Sequence[tuple[int, int]] = ()
+    """When its symbol was not served."""
 
 
 class Change(NamedTuple):
@@ -65,6 +67,8 @@ class History:
         end = start + BASE_US
         wanted: npt.NDArray[np.bool_] = received - end <= bounds.horizon_us
         wanted |= np.True_ if bounds.first is None else end <= bounds.first
+        for a, b in bounds.away:
+            wanted |= (start >= a) & (end <= b) & (received <= b + bounds.horizon_us)
         for gap_id in candles["gap_id"].drop_nulls().unique(maintain_order=True):
             place = place_of(gap_id)
             if place is None or place not in bounds.asked:

@@ -141,13 +141,15 @@ class Partition:
     def settle(self, series: Series, now: int) -> None:
         """Tell what changed of a series, forget what is past, note what the next snapshot must write."""
         remembered = self.remembered.get((series.name, series.run)) if self.remembered else None
-        if remembered is not None and remembered.is_known_to(series) and not self.held.is_due:
+        # Not while history is due, which may teach a live series something; of a run it never speaks.
+        waits = not series.run and self.held.is_due
+        if remembered is not None and remembered.is_known_to(series) and not waits:
             series.recall(self.remembered.pop((series.name, series.run)).told)
         publishing.settle(series, now)
         if series.book.new:
             self.journal += dump_journal(series)
         if series.ended and (left := self.remembered.pop((series.name, series.run), None)) is not None:
-            # Ended knowing less than before the crash (a newer run's feed was restored): what it said then stays said.
+            # Ended knowing less than before the crash: what it said then stays said.
             series.book.journaled += left.told
         if self.groups:
             self.groups.listen(self, series)

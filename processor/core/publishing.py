@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from processor.core.forgetting import shares_first_sight
 from processor.core.frame import chunk_of
 from processor.core.gaps import Piece, floor_base, pieces
 from processor.core.merge import Shown, damaged, merged, vendor_only
@@ -41,11 +42,7 @@ def settle(series: Series, now: int) -> None:
 def _pieces(series: Series, low: int) -> list[Piece]:
     assert series.first is not None
     first = series.first
-    losses = [
-        x._replace(start=max(x.start, first))
-        for x in series.timeline()
-        if x.end > first and not (x.cause == "unsubscribed" and x.start < first)
-    ]
+    losses = [x._replace(start=max(x.start, first)) for x in series.timeline() if x.end > first]
     starts = series.frames[series.config.base].starts
     if series.history.vendor:
         starts = sorted({*starts, *series.history.vendor.minutes(floor_base(low), FOREVER).tolist()})
@@ -125,9 +122,10 @@ def _reasons(series: Series, index: int, starts: Starts, before: Starts) -> list
 
 
 def _is_whole(series: Series, index: int, start: int) -> bool:
-    # Below the floor our own part may be forgotten: only what ended before first sight is sure to have had none.
+    # Below the floor our own part may be forgotten: only what ended before first sight is sure to have had none, and what
+    # began before it is kept.
     end = series.frames[index].timeframe.end_of(start)
-    return end > series.floor or series.first is None or end <= series.first
+    return end > series.floor or series.first is None or end <= series.first or shares_first_sight(series, index, start)
 
 
 def _sums(series: Series, index: int, starts: Collection[int]) -> Sums:

@@ -99,7 +99,8 @@ def _load_feed(partition: Partition, source: str, data: bytes) -> None:
     feed.losses = [Loss(**x) for x in values["losses"]]
     feed.symbol_losses = {s: [Loss(**x) for x in losses] for s, losses in values["symbol_losses"].items()}
     feed.served = {(s["symbol"], s["kind"]): Served(**s) for s in values["served"]}
-    feed.left = {(x["symbol"], x["kind"]): x["moment"] for x in values["left"]}
+    for x in values["absences"]:
+        feed.absences.add((x["symbol"], x["kind"]), x["start"], x["end"])
     feed.revision = 1
 
 
@@ -109,7 +110,7 @@ def _load_hot(partition: Partition, data: bytes) -> Series | None:
         return None
     feed = partition.feed(values["source"])
     series = Series(partition.config, feed, values["symbol"], values["price"], partition.number)
-    for n in ("run", "first", "good_from", "taken", "mark", "watermark", "floor", "ended", "left"):
+    for n in ("run", "first", "good_from", "taken", "mark", "watermark", "floor", "ended"):
         setattr(series, n, values[n])
     series.known = series.taken
     series.book.told = [Published(**g) for g in values["told"]]

@@ -12,12 +12,12 @@ from processor.core.calendar import calendar_of
 from processor.core.config import CoreConfig
 from processor.core.feed import Feed
 from processor.core.frame import Frame
-from processor.core.gaps import GapBook, Piece, Published, floor_base
+from processor.core.gaps import GapBook, Published, floor_base
 from processor.core.history import Bounds, History, segments
 from processor.core.numbers import Numbers
 from processor.core.ohlcv import Partial, Window
 from processor.core.rolls import starts_of, timeframes_of
-from processor.core.telling import Origin, gap_of
+from processor.core.telling import Origin
 from processor.core.timeline import BEFORE, FOREVER, Loss, overlay, within_hours
 from processor.core.vendor import Starts
 from processor.core.vendor_candles import VendorCandles
@@ -37,6 +37,8 @@ class Series:
         self.symbol = symbol
         self.price: Price = price
         self.name = series_of(feed.source, symbol, price)
+        self.place = (symbol, "trades" if price == "trade" else "quotes")
+        """What lists of symbols call it."""
         self.partition = partition
         self.origin = Origin(self.name, feed.source, symbol, price, partition, config.generation)
         instrument = instrument_of(feed.source, symbol)
@@ -56,8 +58,6 @@ class Series:
         """Largest min(event_time, receive_time) of its records."""
         self.watermark = BEFORE
         self._next_border = BEFORE
-        self.left: int | None = None
-        """When its symbol was unsubscribed: then the series ends."""
         self.floor = BEFORE
         """Windows that end before it are forgotten."""
         self.book = GapBook()
@@ -87,7 +87,8 @@ class Series:
 
     def timeline(self) -> tuple[Loss, ...]:
         """Return the disjoint losses that concern this series, with what became of them."""
-        key = (self.feed.revision, self.good_from, self.first, self.left, self.answers)
+        absences = self.feed.absences.of(self.place, self.feed.clock)
+        key = (self.feed.revision, self.good_from, self.first, absences[-1].known_to if absences else None, self.answers)
         if key != self._timeline_of:
             losses = self.feed.losses_of(self.symbol) + self.lost
             if self.good_from is not None:
@@ -95,9 +96,9 @@ class Series:
             if not self.calendar.never_closes:
                 since = min(x for x in (self.first, self.good_from, self.feed.clock) if x is not None)
                 losses = within_hours(losses, self.calendar, since - 2 * WEEK)
-            if self.left is not None:
-                losses = _until(losses, self.left)
-            self._timeline, self._timeline_of = self.history.results.judged(overlay(losses), self.first), key
+            # Whether a market was open makes no difference to who did not listen.
+            self._timeline = self.history.results.judged(overlay([*losses, *absences]), self.first)
+            self._timeline_of = key
         return self._timeline
 
     def named(self, good_from: int) -> None:
@@ -147,7 +148,8 @@ class Series:
         ignored = 0
         for segment in segments(batch):
             asked = {(x.cause, self._from_of(x)): (x.start, x.known_to) for x in self.timeline()}
-            bounds = Bounds(self.first, self.config.horizon_us, self.config.backfill_us, asked)
+            away = [(x.start, x.end) for x in self.timeline() if x.cause == "unsubscribed"]
+            bounds = Bounds(self.first, self.config.horizon_us, self.config.backfill_us, asked, away)
             change = self.history.take(segment, bounds)
             ignored += change.ignored
             if change.starts.size:
@@ -285,33 +287,7 @@ class Series:
         if self.gaps_due is None or moment < self.gaps_due:
             self.gaps_due = moment
 
-    def rejoined(self, left: int, moment: int, now: int) -> Gap:
-        """Return the end of the gap of a series that was left at `left` and is served again from `moment` on."""
-        piece = Piece(left, max(left, floor_base(moment)), "unsubscribed")
-        return gap_of(self.origin, piece, False, now)
-
-    def inherit(self, before: Series) -> None:
-        """Take over the pieces of state that an ended series of the same name and run has written: they are to be replaced."""
-        self.chunks_due |= before.chunks_written
-        self.chunks_written |= before.chunks_written
-        self.book.journaled += before.book.journaled
-        days = before.history.vendor.written
-        self.history.vendor.due |= days
-        self.history.vendor.written |= days
-
     @property
     def is_new(self) -> bool:
         """True while nothing is known of it."""
         return self.first is None and not any(f.windows for f in self.frames)
-
-    def leave(self, moment: int) -> None:
-        """End the series: its symbol is no longer served from `moment` on (ARCHITECTURE, R15)."""
-        self.left = moment
-        self.losses_changed(moment)
-        self.finish(moment)
-
-
-def _until(losses: list[Loss], left: int) -> list[Loss]:
-    # What is lost after a series was left is nobody's: from there on it is unsubscribed, until it is named again.
-    before = [x._replace(end=min(x.end, left), known_to=min(x.known_to, left)) for x in losses if x.start < left]
-    return [*before, Loss(left, FOREVER, "unsubscribed", -(-left // BASE_US) * BASE_US)]

@@ -9,7 +9,7 @@ import fastavro
 
 from schemas.writers import Write, record_writer
 
-VERSION = b"\x02"
+VERSION = b"\x03"
 
 
 def record(name: str, **types: Any) -> dict[str, Any]:
@@ -84,7 +84,6 @@ _HOT = record(
     watermark="long",
     floor="long",
     ended="boolean",
-    left=_NULLABLE,
     numbers={"type": "array", "items": _NUMBERS},
     lost={"type": "array", "items": _LOSS},
     answers={"type": "array", "items": _RESULT},
@@ -111,7 +110,7 @@ FEED = fastavro.parse_schema(
         losses={"type": "array", "items": _LOSS},
         symbol_losses={"type": "map", "values": {"type": "array", "items": "Loss"}},
         served={"type": "array", "items": _SERVED},
-        left={"type": "array", "items": record("Left", symbol="string", kind="string", moment="long")},
+        absences={"type": "array", "items": record("Absence", symbol="string", kind="string", start="long", end="long")},
     )
 )
 LOSS_FIELDS = tuple(f["name"] for f in _LOSS["fields"])

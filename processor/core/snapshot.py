@@ -6,6 +6,8 @@ within a flush matters:
 
 0. ``g|<series>|<hour>``: what a group has heard (see `group_state`), before the state of those it was heard from;
    ``h|<series>|<hour>``: its gaps as told, ``u|...``: their journal (see `group_gap_state`).
+   Then series that have ended (runs of replays, as in 2 and 3), before a feed that knows of the next run: statuses of an older
+   one teach it nothing, so a run that had to end again would know less than it has said.
 1. ``f|<source>``: a feed's timeline. Before series, so that no series counts on a loss that is not known any more.
 2. ``v|<series>|<day>``: a vendor's candles of one day; ``c|<series>|<run>|<timeframe>|<chunk>``: closed windows, 60 a chunk.
    Written when one of them changed, before the hot part, so that no window is in neither; deleted after it. What was forgotten
@@ -57,31 +59,19 @@ def dump(partition: Partition) -> list[tuple[bytes, bytes | None]]:
     ]
     partition.dirty_feeds = set()
     written = dump_groups(partition.groups)
+    for series in partition.ended:
+        written += _dump_series(series)
     written += [(key, value) for finished, key, value in feeds if not finished]
     for series in partition.gone:
-        if _has_heir(partition, series):
-            continue
         written.append((_hot_key(series), None))
         written += [(_chunk_key(series, i, c), None) for i, c in series.chunks_written]
         written += [(_day_key(series, d), None) for d in series.history.vendor.written]
-    for series in partition.ended:
-        if _has_heir(partition, series):
-            partition.series[series.name].inherit(series)
     for name in sorted(partition.dirty_series):
         written += _dump_series(partition.series[name])
     partition.dirty_series = set()
-    for series in partition.ended:
-        if not _has_heir(partition, series):
-            written += _dump_series(series)
     partition.gone = [s for s in partition.ended if may_go(partition, s)]
     partition.ended = [s for s in partition.ended if not may_go(partition, s)]
     return written + [(key, value) for finished, key, value in feeds if finished]
-
-
-def _has_heir(partition: Partition, series: Series) -> bool:
-    # A symbol that was left and named again between two snapshots: the new series writes under the same keys.
-    heir = partition.series.get(series.name)
-    return heir is not None and heir.run == series.run
 
 
 def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
@@ -115,7 +105,6 @@ def _dump_series(series: Series) -> list[tuple[bytes, bytes | None]]:
         "watermark": series.watermark,
         "floor": series.floor,
         "ended": series.ended,
-        "left": series.left,
         "numbers": [{"epoch": epoch, **r._asdict()} for epoch, ranges in series.numbers.seen.items() for r in ranges],
         "lost": [_dump_loss(x) for x in series.lost],
         "answers": [
@@ -161,7 +150,11 @@ def _dump_feed(partition: Partition, source: str) -> bytes:
     values["losses"] = [_dump_loss(x) for x in feed.losses]
     values["symbol_losses"] = {s: [_dump_loss(x) for x in losses] for s, losses in feed.symbol_losses.items()}
     values["served"] = [vars(s) for s in feed.served.values()]
-    values["left"] = [{"symbol": s, "kind": k, "moment": at} for (s, k), at in feed.left.items()]
+    values["absences"] = [
+        {"symbol": symbol, "kind": kind, "start": x.start, "end": x.end}
+        for (symbol, kind), losses in feed.absences.known.items()
+        for x in losses
+    ]
     return write(FEED, values)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.core import folding, runs
+from processor.core.absences import Place
 from processor.core.feed import Feed
+from processor.core.gaps import floor_base
 from processor.core.series import Series
 from schemas.records import FeedStatus, Price, Served
 from schemas.timeframes import DAY, WEEK
@@ -39,9 +41,13 @@ def apply(partition: Partition, offset: int, status: FeedStatus, now: int) -> No
         runs.end_before(partition, status.source, status.epoch, now)
     changed: int | None = None
     clock = status.complete_to
+    before, was_away = floor_base(feed.clock), set(feed.absences.away)
     if not again:
         changed = _learn(partition, feed, offset, status)
         clock = feed.clock
+    is_away = set(feed.absences.away)
+    # An absence that lasts is known in whole minutes.
+    moved = was_away | is_away if before < floor_base(clock) else was_away ^ is_away
     if status.epoch < feed.epoch or (was_finished and feed.finished):
         return
     for kind, part in partition.held.take_runs(feed.source, feed.epoch):
@@ -54,6 +60,8 @@ def apply(partition: Partition, offset: int, status: FeedStatus, now: int) -> No
             continue
         if again:
             series.reconcile()  # restored from an older record than the feed was: it has yet to learn what the feed knows
+        elif series.place in moved:
+            series.losses_changed(before if changed is None else min(before, changed))
         elif changed is not None:
             series.losses_changed(changed)
         _move_on(partition, feed, series, clock)
@@ -68,21 +76,17 @@ def _learn(partition: Partition, feed: Feed, offset: int, status: FeedStatus) ->
     # Since when losses are others than before, None if they are not.
     feed.offset = offset
     partition.dirty_feeds.add(status.source)
-    gone = set(feed.left)
+    gone = set(feed.absences.away)
     changed = feed.apply(status)
-    if feed.left.keys() != gone:
-        _forget_unseen(partition, feed, gone)
+    if new := set(feed.absences.away) - gone:
+        _forget_unseen(partition, feed, new)
     return changed
 
 
 def _move_on(partition: Partition, feed: Feed, series: Series, clock: int) -> None:
     if series.numbers.has_holes:
         series.judge_numbers(clock - partition.config.lateness_us)
-    kind = "trades" if series.price == "trade" else "quotes"
-    left = feed.left.get((series.symbol, kind)) if feed.left else None
-    if left is not None:
-        series.leave(left)
-    elif feed.finished:
+    if feed.finished:
         series.finish(clock)
     else:
         series.advance(clock - partition.config.lateness_us)
@@ -90,14 +94,10 @@ def _move_on(partition: Partition, feed: Feed, series: Series, clock: int) -> No
 
 def _name(partition: Partition, feed: Feed, served: Served, now: int) -> None:
     prices: tuple[Price, ...] = ("trade",) if served.kind == "trades" else partition.config.quote_prices
-    left = feed.left.pop((served.symbol, served.kind), None)
+    good_from = feed.good_from_of(served)
+    if good_from is None:
+        return
     for price in prices:
-        if left is not None:
-            _rejoin(partition, feed, served.symbol, price, left, now)
-        # A symbol that is refused was never good: it is accounted for from there, so that it can be seen.
-        good_from = served.good_from if served.good_from is not None else feed.refused_from(served.symbol)
-        if good_from is None:
-            continue
         series = (
             runs.series_of_run(partition, feed.source, served.symbol, price, feed.epoch, now)
             if feed.replay
@@ -107,14 +107,7 @@ def _name(partition: Partition, feed: Feed, served: Served, now: int) -> None:
             series.named(good_from)
 
 
-def _forget_unseen(partition: Partition, feed: Feed, known: set[tuple[str, str]]) -> None:
-    # A symbol that was named and never good has no series that could end.
-    seen = {(s.symbol, "trades" if s.price == "trade" else "quotes") for s in partition.of_source[feed.source]}
-    for place in feed.left.keys() - known - seen:
-        del feed.left[place]
-
-
-def _rejoin(partition: Partition, feed: Feed, symbol: str, price: Price, left: int, now: int) -> None:
-    # The series begins anew; what is left of the old one is its last gap, which ends here.
-    series = Series(partition.config, feed, symbol, price, partition.number)
-    partition.out.gaps.append(series.rejoined(left, feed.clock, now))
+def _forget_unseen(partition: Partition, feed: Feed, gone: set[Place]) -> None:
+    # A symbol that was named and never good has no series that could be away.
+    for place in gone - {s.place for s in partition.of_source[feed.source]}:
+        feed.absences.forget(place)

@@ -18,6 +18,7 @@ FOREVER = 1 << 62
 BEFORE = -(1 << 62)
 """Stands for a beginning before all time."""
 PRIORITY: tuple[GapCause, ...] = (
+    "unsubscribed",
     "producer_down",
     "refused",
     "feed_down",
@@ -27,7 +28,6 @@ PRIORITY: tuple[GapCause, ...] = (
     "skipped_ids",
     "lost_sequence",
     "partial_start",
-    "unsubscribed",
 )
 _RANK = {cause: rank for rank, cause in enumerate(PRIORITY)}
 

@@ -114,11 +114,15 @@ class VendorBook:
 
 
 def _each_minute_once(rows: Rows) -> list[Rows]:
-    # Parts in which no minute appears twice, in order: nearly always one.
+    # Parts in which no minute appears twice, in order: nearly always one. The n-th row of a minute is in the n-th part.
     rows = rows[np.argsort(rows["start"], kind="stable")]
-    again = np.zeros(rows.size, bool)
-    again[1:] = rows["start"][1:] == rows["start"][:-1]
-    return [rows] if not again.any() else [rows[~again], *_each_minute_once(rows[again])]
+    begins = np.ones(rows.size, bool)
+    begins[1:] = rows["start"][1:] != rows["start"][:-1]
+    if begins.all():
+        return [rows]
+    places = np.arange(rows.size)
+    nth = places - np.maximum.accumulate(np.where(begins, places, 0))
+    return [rows[nth == n] for n in range(int(nth.max()) + 1)]
 
 
 class Sums(NamedTuple):

@@ -193,6 +193,10 @@ class Driven:
         self.partition.release(0)
         self._collect()
 
+    def read_again(self, statuses: int) -> None:
+        """Take in that as many statuses are read again after a crash: the next ones given have their offsets."""
+        self._statuses -= statuses
+
     def crash(self, *, keep: bool = True) -> None:
         """Snapshot (unless `keep` is False: then the last one counts), forget everything and restore."""
         if keep:

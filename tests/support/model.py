@@ -13,6 +13,10 @@ from itertools import pairwise
 from schemas.records import Trade
 
 MINUTE = 60_000_000
+INSTANT = 60
+"""How long what has no duration counts."""
+NEVER = 10**20
+"""End of an outage that lasts."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def gaps(
     found: set[tuple[int, int | None, str]] = set()
     if first < good_from:
         found.add((first, good_from, "partial_start"))
-    found |= {(max(o.start, first), o.end, o.cause) for o in outages if o.end > max(o.start, first)}
+    found |= {(max(o.start, first), None if o.end == NEVER else o.end, o.cause) for o in outages if o.end > max(o.start, first)}
     hours = [] if shut is None else [shut]
     edges = {x for o in (*outages, *hours) for x in (o.start, o.end) if first <= x <= closed_to}
     borders = sorted({*range(first, closed_to + 1, MINUTE), *edges, good_from})

@@ -40,13 +40,14 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool = False) -> World:
+def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool = False, with_absences: bool = False) -> World:
     """A session of some minutes: trades in order of receipt (some late), statuses between them, outages told late or at once.
 
     With backfill: any of the trades may be one that was fetched later. With history: a bootstrap of what came before, in any
-    state of completeness, and answers to some of the outages.
+    state of completeness, and answers to some of the outages. With absences: lists of symbols that name it no more, and again.
     """
     kinds = ["trade", "trade", "trade", "status", "outage", "quiet", *(["answer", "answer", "bootstrap"] if with_history else [])]
+    kinds += ["list", "list"] if with_absences else []
     steps = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=25))
     now, sequence, known_good = GOOD_FROM, 0, GOOD_FROM
     trades: list[Trade] = []
@@ -54,6 +55,7 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool =
     outages: list[model.Outage] = []
     history: list[HistoryCandle] = []
     good_from = GOOD_FROM
+    away: int | None = None
     whole = st.integers(1, 90).map(lambda s: s * SECOND)
 
     def tell(state: Any, good_until: int | None, **more: Any) -> None:
@@ -92,6 +94,14 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool =
                     backfill=with_backfill and draw(st.booleans()),
                 )
             )  # fmt: skip
+        elif step == "list" and away is None:
+            away = known_good = now
+            tell("live", now, symbols=())
+        elif step == "list":
+            back = draw(st.integers(max(away, now - 100 * SECOND), now))
+            tell("live", now, symbols=(Served("X", "trades", back),))
+            outages.append(model.Outage(away, max(back, now // MINUTE * MINUTE, away + model.INSTANT), "unsubscribed"))
+            away, known_good = None, now
         elif step == "quiet":
             now += draw(st.integers(0, 12)) * MINUTE
         elif step == "bootstrap":
@@ -117,7 +127,7 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool =
                         )
                     )  # fmt: skip
         else:
-            if step == "outage":
+            if step == "outage" and away is None:
                 start = draw(st.integers(max(known_good, now - 150 * SECOND), now))
                 state = draw(st.sampled_from(sorted(STATES)))
                 tell(state, start)
@@ -131,6 +141,8 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool =
             known_good = now
     now += 2 * SECOND + draw(st.integers(0, 70)) * MINUTE
     tell("live", now)
+    if away is not None:
+        outages.append(model.Outage(away, model.NEVER, "unsubscribed"))
     return World(tuple(trades), tuple(statuses), tuple(outages), now, tuple(history))
 
 

@@ -336,3 +336,32 @@ def test_law_8_a_batch_read_again_with_backfilled_trades_among_others_counts_eac
     core.trades(*batch)
     core.status("01:02")
     assert core.latest()["00:00"].trade_count == 5
+
+
+def test_law_11_12_a_minute_that_a_vendor_sends_thousands_of_times_is_taken_in_like_any_other():
+    core = Driven()
+    core.status("00:00")
+    core.status("01:20", "down", good_until="00:40")
+    core.status("03:20", good_from="03:15")
+    gap_id = f"sim:X|feed_down|{at('00:40')}"
+    sent = [core.vendor("01:00", received="03:30", ohlc=(5, 9, 4, n), gap_id=gap_id) for n in range(4_000)]
+    core.history(*sent)
+    core.status("04:00", good_from="03:15")
+    candle = core.latest()["01:00"]
+    assert (candle.close, candle.version) == (3_999, 4_000 * 10**9 + 1)
+
+
+@pytest.mark.parametrize("traded", [True, False])
+def test_law_3_a_bootstrap_that_comes_hours_later_counts_in_the_parent_that_first_sight_lies_in(traded):
+    core = Driven(config=CoreConfig(timeframes=parse_list("1m,5m,1d")))
+    core.status("03:20", good_from="03:20")
+    if traded:
+        core.traded("03:30", 5, 2)
+    for hour in range(1, 5):
+        core.status(f"{hour:02d}:00:00", good_from="03:20")
+    core.snapshot()
+    core.crash()
+    core.history(*(core.vendor(f"{m:02d}:00", received="04:00:10", origin="bootstrap") for m in range(3)))
+    core.status("04:01:00", good_from="03:20")
+    parent = core.latest("5m")["00:00"]
+    assert (parent.trade_count, parent.volume) == ((1, 302) if traded else (0, 300))

@@ -56,7 +56,7 @@ def test_closed_windows_are_written_as_the_library_writes_them(rows):
 def test_a_series_hot_part_is_written_as_the_library_writes_it(first, second, told, maybe, number):
     values = dict.fromkeys(("run", "taken", "mark", "watermark", "floor"), number)
     values |= {"partition": 2, "source": "sim", "symbol": "\u00c4:1", "price": "mid", "ended": bool(told), "told": told}
-    values |= dict.fromkeys(("first", "good_from", "left"), maybe)
+    values |= dict.fromkeys(("first", "good_from"), maybe)
     values["numbers"] = [{"epoch": number, "first": 1, "first_time": 2, "last": 3, "last_time": 4}]
     values["lost"] = [{"start": 1, "end": 2, "cause": "overflow", "known_to": 3, "missing": maybe, "detail": ""}]
     values["answers"] = [
