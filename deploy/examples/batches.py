@@ -14,8 +14,14 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 Candle = dict[str, Any]
-RETENTION = {"1m": timedelta(days=30), "5m": timedelta(days=90), "15m": timedelta(days=180), "1h": timedelta(days=365)}
-"""As in Cassandra; a timeframe that is not named is kept for ever."""
+RETENTION = {
+    "1m": timedelta(days=30),
+    "5m": timedelta(days=90),
+    "15m": timedelta(days=180),
+    "1h": timedelta(days=365),
+    "4h": timedelta(days=730),
+}
+"""As in Cassandra by default, for the timeframes there are by default; what is not named is kept for ever, as days are."""
 SUBJECTS = {"subject.name.strategy.type": "TOPIC"}
 """Subjects are `<topic>-value`. Unsaid, the deserializer first asks the registry for an association of the topic, of which there
 is none; Apicurio 3.3 now and then leaves just that question without an answer, and without a time limit nothing ends the wait."""

@@ -1,6 +1,7 @@
 """Example writers for other stores: whatever order and however often candles come, the highest version stays, for its time."""
 
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from schemas.avro import schema_text
 from schemas.codec import Encoder
 from schemas.records import Candle
 from schemas.registry import Registry
-from schemas.timeframes import DAY, MINUTE, parse
+from schemas.timeframes import DAY, DEFAULT, MINUTE, parse_list
 from schemas.topics import Topic, candles_dataset
 from tests.support import examples, published
 from tests.support.feeding import a_candle
@@ -244,7 +245,7 @@ def test_the_examples_keep_what_cassandra_keeps():
     from sink.retention import days_of
 
     text = (examples.FOLDER / "batches.py").read_text(encoding="utf-8")
-    frames = tuple(parse(name) for name in ("1m", "5m", "15m", "1h"))
-    for name, days in days_of(frames).items():
-        if name in {f.name for f in frames}:
-            assert f'"{name}": timedelta(days={days:g})' in text
+    frames = parse_list(DEFAULT)
+    days = days_of(frames)
+    kept = {name: float(n) for name, n in re.findall(r'"(\w+)": timedelta\(days=(\d+)\)', text)}
+    assert kept == {f.name: days[f.name] for f in frames if days[f.name]}
