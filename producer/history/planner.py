@@ -12,13 +12,15 @@ from producer.history.protocol import EVERYTHING, HistoryClient, Page, Question,
 from producer.history.reading import Stamp, candles_of, result_of
 from producer.history.spans import newest_first, windows_over
 from schemas.records import Gap, HistoryCandle
-from schemas.timeframes import BASE_US, DAY, MINUTE, SECOND
+from schemas.timeframes import BASE_US, DAY, HOUR, MINUTE, SECOND
 
 # Our choices, with the reason beside each.
 DOUBT_WAITS_US = (2 * SECOND, 5 * SECOND)  # "no data" that comes three times within 7 s is believed
 FAILURES = 6  # unusable replies in a row, the last after about half a minute; then the result says so
 RETRY_US = 15 * MINUTE  # after which a provider that did not answer is asked again
-GIVE_UP_US = 7 * DAY  # after its end a gap is not asked about again: longer than any allowance takes to come back
+TAKEN_US = DAY  # after its beginning a gap's candles are not taken in any more (ARCHITECTURE, R19) ...
+RECENT_US = 2 * HOUR  # ... but for those of the last hours, by the processor's horizon, which are taken whatever they answer
+TOO_LATE = "answered more than a day after the gap began: older candles are not taken in any more"
 EARLY_RUNS = 20  # with more gaps at once, one request each has to do, so that the account's minute is enough
 _Outcome = Literal["complete", "partial", "refused"]
 
@@ -80,8 +82,11 @@ class Planner:
         self.bootstrap.heard_result(result)
 
     def unasked(self, now_us: int) -> list[HistoryCandle]:
-        """Return results of what need not be asked: a scope that was refused is refused for all its symbols."""
-        results: list[HistoryCandle] = []
+        """Return results of what need not be asked: a refused scope is refused for all its symbols, an old gap is over."""
+        late = [gap for gap in self.gaps.askable(now_us) if _is_late(gap, now_us)]
+        old = [gap for gap in late if gap.cause != "partial_start" and (gap.to_time or 0) <= now_us - RECENT_US]
+        runs = [self._runs.get(gap.gap_id) or self._begin_gap(gap, now_us) for gap in old]
+        results = [self._end(run, now_us, run.missing, None, refused=False) for run in runs]
         while (run := self._run(now_us)) is not None and (error := self._refusal(run.symbol, now_us)) is not None:
             results.append(self._end(run, now_us, error.reason, error.retry_at, refused=True))
         return results
@@ -132,7 +137,7 @@ class Planner:
         askable = self.gaps.askable(now_us)
         early = len(askable) <= EARLY_RUNS
         for gap in askable:
-            run = self._runs.get(gap.gap_id) or self._begin_gap(gap)
+            run = self._runs.get(gap.gap_id) or self._begin_gap(gap, now_us)
             if self._is_ready(run, now_us, early=early):
                 return run
         for piece in self.bootstrap.due(now_us):
@@ -141,10 +146,14 @@ class Planner:
                 return run
         return None
 
-    def _begin_gap(self, gap: Gap) -> Run:
+    def _begin_gap(self, gap: Gap, now_us: int) -> Run:
         assert gap.to_time is not None
         start, end = windows_over(gap.from_time, gap.to_time)
         start = min(start, self.bootstrap.seam(gap))
+        if (
+            _is_late(gap, now_us) and gap.cause != "partial_start"
+        ):  # which brings what lies before the first sight, taken at any time
+            start = max(start, min(end, (now_us - RECENT_US) // BASE_US * BASE_US))
         stamp = Stamp(self._source, gap.symbol, gap.price, "backfill", gap.gap_id, self._epoch)
         run = Run(gap.symbol, stamp, (gap.from_time, gap.to_time), start, end, gap, asked_to=start)
         self._runs[gap.gap_id] = run
@@ -176,14 +185,21 @@ class Planner:
         return None
 
     def _end(self, run: Run, now_us: int, reason: str, retry_at: int | None, *, refused: bool) -> HistoryCandle:
+        if run.gap is not None and _is_late(run.gap, now_us):
+            # Not complete, whatever came: what was not taken in would be told as traded by nobody.
+            reason, retry_at = reason or TOO_LATE, None
         outcome: _Outcome = "complete"
         if refused or reason:
             outcome = "partial" if run.brought else "refused"
         if retry_at is not None:
             retry_at = max(retry_at, now_us + MINUTE)  # a provider whose clock is behind ours must not make us ask in circles
-            if run.gap is not None and retry_at - run.asked[1] > GIVE_UP_US:
+            if run.gap is not None and _is_late(run.gap, retry_at):
                 retry_at = None
         result = result_of(run.stamp, run.asked, outcome, reason, retry_at, now_us)
         self._runs = {key: kept for key, kept in self._runs.items() if kept is not run}
         self.heard_result(result)
         return result
+
+
+def _is_late(gap: Gap, at_us: int) -> bool:
+    return at_us - gap.from_time > TAKEN_US

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.history import backfill
-from producer.history.planner import DOUBT_WAITS_US, EARLY_RUNS, FAILURES, GIVE_UP_US, RETRY_US, Planner
+from producer.history.planner import DOUBT_WAITS_US, EARLY_RUNS, FAILURES, RECENT_US, RETRY_US, TAKEN_US, TOO_LATE, Planner
 from producer.history.protocol import EVERYTHING, Limit, Page, Question, RefusedError, VendorCandle
 from schemas.records import Gap, HistoryCandle
 
@@ -213,7 +213,7 @@ def test_time_before_a_late_first_sight_is_loaded_like_the_days_before():
 def test_no_data_is_believed_when_it_comes_three_times():
     plan = planner()
     plan.heard_gap(gap())
-    now = T + DAY
+    now = T + 60 * M
     empty = Page(doubt="no data", missing="the provider has no data of that time")
     for wait_us in DOUBT_WAITS_US:
         assert plan.answered(plan.next(now), empty, now) == ([], {})
@@ -227,20 +227,20 @@ def test_no_data_is_believed_when_it_comes_three_times():
 def test_doubtful_reply_that_comes_right_is_complete():
     plan = planner()
     plan.heard_gap(gap())
-    plan.answered(plan.next(T + DAY), Page(doubt="no data", missing="nothing"), T + DAY)
-    _, records = fill(plan, T + DAY + DOUBT_WAITS_US[0])
+    plan.answered(plan.next(T + 60 * M), Page(doubt="no data", missing="nothing"), T + 60 * M)
+    _, records = fill(plan, T + 60 * M + DOUBT_WAITS_US[0])
     assert [r.outcome for r in results(records)] == ["complete"]
 
 
 def test_reply_that_was_cut_is_asked_for_its_older_part():
     plan = planner()
     plan.heard_gap(gap())
-    turn = plan.next(T + DAY)
+    turn = plan.next(T + 60 * M)
     older = replace(turn.question, end=T + 2 * M, cursor="older")
     candle = VendorCandle(T + 2 * M, 1.0, 1.0, 1.0, 1.0)
-    assert len(plan.answered(turn, Page((candle,), rest=older), T + DAY)[0]) == 1
-    assert plan.next(T + DAY).question == older
-    _, records = fill(plan, T + DAY)
+    assert len(plan.answered(turn, Page((candle,), rest=older), T + 60 * M)[0]) == 1
+    assert plan.next(T + 60 * M).question == older
+    _, records = fill(plan, T + 60 * M)
     assert [r.start for r in records if r.record == "candle"] == [T, T + M]
     assert [r.outcome for r in results(records)] == ["complete"]
 
@@ -248,8 +248,8 @@ def test_reply_that_was_cut_is_asked_for_its_older_part():
 def test_part_that_the_provider_does_not_have_makes_the_result_partial():
     plan = planner()
     plan.heard_gap(gap())
-    turn = plan.next(T + DAY)
-    records, _ = plan.answered(turn, page(turn.question, missing="older than a day"), T + DAY)
+    turn = plan.next(T + 60 * M)
+    records, _ = plan.answered(turn, page(turn.question, missing="older than a day"), T + 60 * M)
     assert [(r.outcome, r.reason) for r in results(records)] == [("partial", "older than a day")]
 
 
@@ -257,7 +257,7 @@ def test_refusal_of_a_scope_answers_for_its_symbols_unasked_until_it_can_succeed
     plan = planner()
     for number, symbol in enumerate(("X", "B:Z", "Y")):
         plan.heard_gap(gap(T - number * M, symbol=symbol))
-    now, again = T + DAY, T + DAY + 12 * 60 * M
+    now, again = T + 60 * M, T + 60 * M + 12 * 60 * M
     turn = plan.next(now)
     assert turn.question.symbol == "X"
     refused = plan.refused(turn, RefusedError("not entitled", again, "stock"), now)
@@ -282,9 +282,9 @@ def test_refusal_of_everything_covers_all_kinds():
 def test_refusal_without_an_end_is_never_asked_again():
     plan = planner()
     plan.heard_gap(gap())
-    plan.refused(plan.next(T + DAY), RefusedError("no such thing", None, "stock"), T + DAY)
+    plan.refused(plan.next(T + 60 * M), RefusedError("no such thing", None, "stock"), T + 60 * M)
     plan.heard_gap(gap(T + 9 * M, T + 10 * M))
-    questions, records = fill(plan, T + 300 * DAY)
+    questions, records = fill(plan, T + 20 * 60 * M)
     assert questions == []
     assert [(r.reason, r.retry_at) for r in results(records)] == [("no such thing", None)]
 
@@ -303,13 +303,40 @@ def test_provider_that_never_answers_ends_a_question_for_a_while():
     assert [r.outcome for r in results(records)] == ["complete"]
 
 
-def test_old_gap_is_given_up():
+def test_gap_that_cannot_be_answered_within_a_day_of_its_beginning_is_given_up():
     plan = planner()
     plan.heard_gap(gap())
-    now = T + 3 * M + GIVE_UP_US
-    (result,) = plan.refused(plan.next(now), RefusedError("not entitled", now + DAY, "stock"), now)
-    assert result.retry_at is None
+    now = T + 12 * 60 * M
+    (result,) = plan.refused(plan.next(now), RefusedError("no points left", T + TAKEN_US + 1, "stock"), now)
+    assert (result.reason, result.retry_at) == ("no points left", None)
     assert plan.next(now + 2 * DAY) is None
+
+
+def test_gap_that_began_more_than_a_day_ago_is_never_complete_and_only_its_last_hours_are_asked():
+    plan = planner()
+    now = T + 3 * DAY + DELAY
+    plan.heard_gap(gap(T, T + 3 * DAY))
+    questions, records = fill(plan, now)
+    assert [(q.start, q.end) for q in questions] == [((now - RECENT_US) // M * M, T + 3 * DAY)]
+    assert [(r.outcome, r.reason, r.start, r.end) for r in results(records)] == [("partial", TOO_LATE, T, T + 3 * DAY)]
+    assert plan.next(now + DAY) is None
+
+
+def test_gap_that_ended_long_ago_needs_no_question():
+    plan = planner()
+    plan.heard_gap(gap())
+    questions, records = fill(plan, T + TAKEN_US + 1)
+    assert questions == []
+    assert [(r.outcome, r.reason, r.retry_at) for r in records] == [("refused", TOO_LATE, None)]
+    assert plan.unasked(T + 2 * DAY) == []
+
+
+def test_gap_whose_day_is_over_before_its_last_answer_is_not_complete():
+    plan = planner()
+    plan.heard_gap(gap())
+    turn = plan.next(T + TAKEN_US)
+    records, _ = plan.answered(turn, page(turn.question), T + TAKEN_US + 1)
+    assert [(r.outcome, r.reason) for r in results(records)] == [("partial", TOO_LATE)]
 
 
 def test_unfillable_gap_whose_answer_may_change_is_asked_again_then():
@@ -356,7 +383,7 @@ def test_more_gaps_than_can_be_remembered_are_forgotten_oldest_first_and_the_res
 def test_time_to_ask_again_that_has_passed_already_does_not_make_it_ask_in_circles():
     plan = planner()
     plan.heard_gap(gap())
-    now = T + DAY
+    now = T + 60 * M
     (result,) = plan.refused(plan.next(now), RefusedError("soon", now - M), now)
     assert result.retry_at == now + M
     assert plan.next(now) is None
