@@ -138,8 +138,8 @@ class Comparer:
                 self._candle(self._owner(key.series), key)
             for name, row in list(self._stored.gaps.items()):
                 self._gap(self._owner(row["series"]), name)
-        for dataset, partition, offset in self._published.undecodable:
-            where = {"kafka": f"the record at offset {offset} cannot be decoded"}
+        for dataset, partition, offset, wrong in self._published.strange:
+            where = {"kafka": f"the record at offset {offset} {wrong}"}
             self.result.differences.append(Difference("record", partition, dataset, "", 0, where))
         return self.result
 
@@ -154,13 +154,13 @@ class Comparer:
         row = self._stored.candles.pop(key, None) if self._stored is not None else None
         if length is None or not self._wanted(key.series, key.start):
             return
-        if row is not None and row["state"] == "live" and out is None:
-            row = None  # still open, or its closing is on its way from Kafka
         then, now = rebuilt.then.candles.get(key), rebuilt.now.candles.get(key)
         older = rebuilt.now.older_candles.get(key, [])
         # A day that rolls with a wall clock ends where its record says.
         known = next((x.end for x in (then, now, *older) if isinstance(x, Candle)), out.content["end"] if out else None)
         end = key.start + length if known is None else int(known)
+        if row is not None and row["state"] == "live" and out is None and (then or now or end > rebuilt.closed_to(key.series)):
+            row = None  # still open, or its closing is on its way from Kafka
         item = _Item("candle", *key, end, end - key.start, then, now, older, out, row)
         compared = self._judge(rebuilt, item)
         if length == BASE_US and then is not None:

@@ -39,8 +39,8 @@ class Published:
 
     candles: dict[CandleKey, Out] = field(default_factory=dict)
     gaps: dict[str, Out] = field(default_factory=dict)
-    undecodable: list[tuple[str, int, int]] = field(default_factory=list)
-    """(dataset, partition, offset) of records that are neither."""
+    strange: list[tuple[str, int, int, str]] = field(default_factory=list)
+    """(dataset, partition, offset, what is wrong) of records that no processor writes, whatever they contain."""
     begins: dict[tuple[str, int], int] = field(default_factory=dict)
     """By (dataset, partition) from which something was deleted: when the oldest record left was published, microseconds."""
 

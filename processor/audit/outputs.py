@@ -55,7 +55,12 @@ def read_outputs(
             try:
                 record: Candle | Gap = (gap if dataset == topics.GAPS.dataset else candle)(message.value())
             except WireError:
-                outputs.published.undecodable.append((dataset, number, message.offset()))
+                outputs.published.strange.append((dataset, number, message.offset(), "cannot be decoded"))
+                continue
+            if message.key() != record.series.encode():
+                outputs.published.strange.append((dataset, number, message.offset(), f"has not the key of {record.series}"))
+            if isinstance(record, Candle) and dataset != topics.candles_dataset(record.timeframe):
+                outputs.published.strange.append((dataset, number, message.offset(), f"is a candle of {record.timeframe}"))
                 continue
             if ends[part][0] > 0:
                 outputs.published.begins.setdefault(part, record.updated_at)

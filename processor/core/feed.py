@@ -19,6 +19,7 @@ _CAUSE: dict[str, GapCause] = {
     "stopping": "producer_down",
     "producer_down": "producer_down",
 }
+_OUTAGES = frozenset(_CAUSE.values())
 
 
 class Feed:
@@ -137,8 +138,8 @@ class Feed:
         self._open(start, _CAUSE[status.state], max(start, status.complete_to), changed)
 
     def _open(self, start: int, cause: GapCause, known_to: int, changed: list[int]) -> None:
-        if self.losses:
-            start = max(start, self.losses[-1].end)
+        # Outages do not overlap; what else was lost then yields to them (R14).
+        start = max([start, *(x.end for x in self.losses if x.cause in _OUTAGES)])
         self.losses.append(Loss(start, FOREVER, cause, max(start, known_to)))
         changed.append(start)
 

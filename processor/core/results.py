@@ -14,6 +14,8 @@ from schemas.records import GapCause
 Starts = npt.NDArray[np.int64]
 Place = tuple[GapCause, int]
 """(cause, from) of a gap: its identity within a series."""
+IN_PART = "answered in part"
+"""Why a gap is not filled of which an answer, whatever it says, does not reach the end."""
 
 
 class Result(NamedTuple):
@@ -105,7 +107,8 @@ class Results:
         outcome: Outcome = "unfillable"
         if result.outcome == "complete" and result.end >= loss.end:
             outcome = "vendor" if result.candles else "trades"
-        return loss._replace(outcome=outcome, why_not=result.reason if outcome == "unfillable" else "", retry_at=result.retry_at)
+        why_not = (result.reason or IN_PART) if outcome == "unfillable" else ""
+        return loss._replace(outcome=outcome, why_not=why_not, retry_at=result.retry_at)
 
     def forget_before(self, floor: int) -> bool:
         """Drop what speaks only of moments before `floor`; return whether there was any."""

@@ -148,6 +148,14 @@ def test_what_no_input_makes_should_not_be_there():
     assert places(compare(a_book(), out(), stored(a_candle()))) == [("candle", at("00:00"), {"cassandra": "should not be there"})]
 
 
+def test_law_8_a_row_that_is_still_open_where_nothing_will_ever_close_should_not_be_there():
+    row = stored(a_candle(state="live"))
+    assert places(compare(a_book(), out(), row, closed_to="10:00")) == [
+        ("candle", at("00:00"), {"cassandra": "should not be there"})
+    ]
+    assert places(compare(a_book(), out(), stored(a_candle(state="live")), closed_to="00:30")) == []
+
+
 def test_a_day_that_rolls_with_a_wall_clock_is_open_until_the_end_that_its_record_says():
     long = replace(a_candle(), end=at("00:00") + 2 * MINUTE)
     book = a_book(long)

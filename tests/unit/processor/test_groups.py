@@ -242,3 +242,25 @@ def test_a_loss_inside_b_counts_in_its_coverage_too(pair):
     pair.b.status("01:02")
     pair.a.status("01:02", good_from="00:45")
     assert (pair.out()["00:00"].source, pair.out()["00:00"].coverage) == ("sim", 0.75)
+
+
+def test_rule_15_b_carries_an_absence_of_a_whose_word_is_the_groups_where_b_is_down(pair):
+    for minute in range(5):
+        if minute in (0, 4):
+            pair.a.traded(f"0{minute}:20", 10.0 + minute)
+        if minute < 3:
+            pair.b.traded(f"0{minute}:30", 20.0 + minute)
+    pair.a.status("01:00", symbols=())
+    pair.b.status("03:05", "down", good_until="03:00")
+    pair.a.status("03:50", symbol_good_from="03:45")
+    pair.b.status("04:10", good_from="04:05")
+    pair.b.status("05:02", good_from="04:05")
+    pair.a.status("05:02", symbol_good_from="03:45")
+    out = pair.out()
+    assert {s: (c.source, c.coverage) for s, c in out.items()} == {
+        "00:00": ("sim", 1.0),
+        "01:00": ("alt", 1.0),
+        "02:00": ("alt", 1.0),
+        "04:00": ("sim", 1.0),
+    }
+    assert [hole for hole in pair.holes() if hole[2] == "unsubscribed"] == [("03:00", "04:00", "unsubscribed", "sim")]

@@ -365,3 +365,11 @@ def test_law_3_a_bootstrap_that_comes_hours_later_counts_in_the_parent_that_firs
     core.status("04:01:00", good_from="03:20")
     parent = core.latest("5m")["00:00"]
     assert (parent.trade_count, parent.volume) == ((1, 302) if traded else (0, 300))
+
+
+def test_rule_20_a_complete_answer_that_ends_before_the_gap_leaves_it_unfillable_and_says_why():
+    core = outage()
+    core.history(core.result("01:10", "02:00", received="05:10", gap="feed_down"))
+    core.status("05:20", good_from="03:20")
+    gap = core.gap("feed_down", "01:10")
+    assert (gap.state, gap.why_not) == ("unfillable", "answered in part")

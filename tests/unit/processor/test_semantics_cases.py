@@ -8,8 +8,9 @@ import pytest
 
 from processor.core.calendar import parse_sessions
 from processor.core.config import CoreConfig
+from schemas.records import Loss
 from schemas.timeframes import parse_list
-from tests.support.core import Driven, shown
+from tests.support.core import Driven, at, shown
 
 
 def ohlc(candle):
@@ -239,3 +240,20 @@ def test_law_4_a_connection_that_breaks_and_returns_while_the_market_is_closed_c
     core.status("fri 22:07:59", good_from="fri 22:07:59", trades_offset=1)
     core.status("fri 22:08:04", good_from="fri 22:07:59")
     assert core.gaps_now()[-1] == ("fri 22:00:00", "fri 22:08:00", "market_closed")
+
+
+def test_rule_10_14_an_outage_begins_at_good_until_and_takes_its_moments_from_lesser_losses():
+    core = Driven()
+    core.status("00:00")
+    core.traded("00:50")
+    given_up = Loss(None, "overflow", at("01:10"), at("01:20"), 5, "")
+    dropped = Loss("X", "lost_updates", at("01:15"), at("01:25"), 2, "")
+    core.status("01:30", losses=(given_up, dropped))
+    assert core.gaps_now()[-2:] == [("01:10", "01:20", "overflow"), ("01:20", "01:25", "lost_updates")]
+    core.status("01:40", "down", good_until="01:18")
+    core.status("02:00", good_from="01:50")
+    core.status("03:02", good_from="01:50")
+    assert [g for g in core.gaps_now() if g[2] != "no_trades"] == [
+        ("01:10", "01:18", "overflow"),
+        ("01:18", "01:50", "feed_down"),
+    ]
