@@ -1,6 +1,7 @@
 """The stranger's path: what CONTRACT.md tells other teams to run, run as it stands there, against the real Kafka and registry."""
 
 import ast
+import os
 import re
 import threading
 
@@ -93,9 +94,27 @@ def test_the_java_quick_start_prints_the_highest_versions(corner, candles):
         java = examples.java()
     except examples.AbsentError as absent:
         pytest.skip(str(absent))
-    source = str(examples.FOLDER / "Candles.java")
-    with examples.running([*java, source, corner.kafka, corner.registry, CANDLES.name(corner.prefix)]) as process:
+    with examples.running([*java, source("Candles"), corner.kafka, corner.registry, CANDLES.name(corner.prefix)]) as process:
         lines = lines_of(process, 4, "sim:X")
+    check_highest(lines)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("E2E_APICURIO"), reason="E2E_APICURIO=1 fetches Apicurio's 37 jars and runs its deserializer"
+)
+def test_apicurios_deserializer_reads_the_same(corner, candles):
+    registry = corner.registry.replace("/apis/ccompat/v7", "/apis/registry/v3")
+    command = [*examples.java(examples.APICURIO_JARS), source("CandlesApicurio")]
+    with examples.running([*command, corner.kafka, registry, CANDLES.name(corner.prefix)]) as process:
+        lines = lines_of(process, 4, "sim:X")
+    check_highest(lines)
+
+
+def source(name):
+    return str(examples.FOLDER / f"{name}.java")
+
+
+def check_highest(lines):
     # Each version that was news when it came; what came after a higher one is not among them.
     assert [tuple(line.split()[3:]) for line in lines] == [("1.0", "2"), ("1.0", "3"), ("0.75", "5"), ("1.0", "2")]
 
@@ -104,3 +123,6 @@ def test_the_java_coordinates_are_those_that_the_page_names():
     named = re.findall(r"`(org\.apache[\w.:-]+)`", CONTRACT)
     assert named == list(examples.JARS[:2])
     assert all(coordinate in (examples.FOLDER / "Candles.java").read_text(encoding="utf-8") for coordinate in named)
+    assert examples.APICURIO in CONTRACT
+    assert examples.APICURIO in examples.APICURIO_JARS
+    assert examples.APICURIO in (examples.FOLDER / "CandlesApicurio.java").read_text(encoding="utf-8")

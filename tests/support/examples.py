@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,26 @@ JARS = (
     "com.github.luben:zstd-jni:1.5.7-17",
 )
 """What Maven makes of the two coordinates that CONTRACT.md names, less compressions that these topics do not have."""
+APICURIO = "io.apicurio:apicurio-registry-avro-serde-kafka:3.1.7"
+_APICURIO_NEEDS = """
+com.microsoft.kiota 1.9.0 microsoft-kiota- abstractions serialization-form serialization-multipart serialization-text
+io.apicurio 3.1.7 apicurio-registry- avro-serde-kafka common java-sdk-common java-sdk schema-resolver serde-common-avro
+io.apicurio 3.1.7 apicurio-registry- serde-common serde-kafka-common
+io.github.std-uritemplate 2.0.0 std- uritemplate
+io.kiota 0.0.31 kiota- http-vertx serialization-jackson
+io.netty 4.1.125.Final netty- buffer codec-dns codec-http codec-http2 codec common
+io.netty 4.1.125.Final netty- handler-proxy handler resolver-dns resolver transport
+io.vertx 4.5.21 vertx- core uri-template web-client web-common
+"""
+APICURIO_JARS = (
+    *JARS,
+    *(
+        f"{group}:{beginning}{name}:{version}"
+        for group, version, beginning, *names in map(str.split, _APICURIO_NEEDS.strip().splitlines())
+        for name in names
+    ),
+)
+"""What Maven makes of it, less what it does not load here."""
 SPARK = "4.0.1"
 SPARK_JARS = (
     "org.apache.spark:spark-sql-kafka-0-10_2.13:4.0.0",
@@ -85,7 +105,7 @@ def spark() -> list[str]:
     return [*path, str(submit), "--master", "local[2]", "--jars", ",".join(map(_jar, SPARK_JARS)), *options]
 
 
-def java() -> list[str]:
+def java(jars: Sequence[str] = JARS) -> list[str]:
     """Return a command that runs a Java source file with the jars it needs.
 
     Raises:
@@ -93,7 +113,7 @@ def java() -> list[str]:
     """
     if shutil.which("javac") is None:
         raise AbsentError("no JDK: javac is not on the path")
-    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(_jar(c) for c in JARS)]
+    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(_jar(c) for c in jars)]
 
 
 def _jar(coordinate: str) -> str:
