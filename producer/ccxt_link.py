@@ -16,8 +16,9 @@ from time import monotonic
 from typing import Any
 
 from producer.care import BARRIER
-from producer.inbox import Inbox
+from producer.inbox import Inbox, Kind
 from producer.scrub import scrub
+from producer.status import IN_FLIGHT_US
 
 # Our choices, with the reason beside each.
 CONNECT_S = 20.0  # markets are thousands of rows at some exchanges; then the connection itself
@@ -51,6 +52,7 @@ class CcxtLink:
         self._exchange: Any = None
         self._sockets: set[Any] = set()
         self._is_open = self._is_up = False
+        self._seen_us: tuple[int, ...] = ()  # when the connection was found there, the last two times
         self._broken: Exception | None = None
         self._why = "the link broke"  # stays only if something unforeseen is raised, which the thread then reports
         self._status: int | None = None
@@ -102,7 +104,10 @@ class CcxtLink:
             self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
-            self._inbox.put(self.number, "closed" if self._is_open else "failed", detail=self._why, http_status=self._status)
+            # The end of one is found by looking: not at the last look, behind which what ended it may not have been read yet.
+            good_until_us = self._seen_us[0] - IN_FLIGHT_US if self._seen_us else None
+            kind: Kind = "closed" if self._is_open else "failed"
+            self._inbox.put(self.number, kind, detail=self._why, http_status=self._status, good_until_us=good_until_us)
 
     def _raised(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # The library parses in callbacks: what is raised there ends its reading for good, while it says that it is connected.
@@ -164,6 +169,7 @@ class CcxtLink:
             sockets = set(self._exchange.clients.values())
             if any(socket.closed() or socket not in sockets for socket in self._sockets):
                 raise ConnectionError("the exchange has closed the connection")
+            self._seen()
             connected = {socket for socket in sockets if socket.isConnected and not socket.closed()}
             self._sockets |= connected
             if connected and connected == sockets:
@@ -179,7 +185,11 @@ class CcxtLink:
                 # As one frame, however long: whether it reaches back to the one before is told by the whole of it.
                 self._put({"page": symbol, "trades": [_fields(trade) for trade in trades]})
             self._now_up()
+            self._seen()
             await asyncio.sleep(pause_s)
+
+    def _seen(self) -> None:
+        self._seen_us = (*self._seen_us[-1:], self._inbox.now_us())
 
     def _now_up(self) -> None:
         self._is_up = True

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from producer.history.ccxt_candles import read_candles
+from producer.history.ccxt_candles import LONGEST_US, ROWS, page_of, read_candles, since_of
 from producer.history.protocol import BusyError, Limit, Page, Question, RefusedError, UnavailableError
 from producer.scrub import scrub
 from schemas.records import Price
-from schemas.timeframes import BASE_US, MINUTE, SECOND
+from schemas.timeframes import SECOND
 
-# Our choices: most exchanges give 300 to 1000 candles at once, and their candles are done some seconds after the minute.
-ROWS = 300
-DELAY_US = 10 * SECOND
+DELAY_US = 10 * SECOND  # our choice: exchanges' candles are done some seconds after the minute
 _BUSY = ("RateLimitExceeded", "DDoSProtection")
 _REFUSED = ("AuthenticationError", "PermissionDenied", "BadSymbol", "NotSupported", "AccountSuspended")
 
@@ -22,7 +19,7 @@ _REFUSED = ("AuthenticationError", "PermissionDenied", "BadSymbol", "NotSupporte
 class CcxtHistory:
     """One client of the library, which waits before questions as the exchange's documented rate demands."""
 
-    longest_us = ROWS * MINUTE
+    longest_us = LONGEST_US
     delay_us = DELAY_US
     prices: tuple[Price, ...] = ("trade",)
     bootstrap_limit_us: int | None = None
@@ -39,14 +36,10 @@ class CcxtHistory:
     def ask(self, question: Question, now_us: int) -> Page:
         """Make one request; see `HistoryClient.ask`."""
         try:
-            rows = self._exchange.fetch_ohlcv(question.symbol, "1m", question.start // 1000, ROWS)
+            rows = self._exchange.fetch_ohlcv(question.symbol, "1m", since_of(question) // 1000, ROWS)
         except Exception as error:  # the library raises what its parsers meet, TypeError included: it is a peer, not our code
             raise self._fate(error) from None
-        candles = read_candles(rows)
-        newest = max((candle.start for candle in candles), default=question.end)
-        # A full reply that ends before the question does is a part of the answer.
-        is_part = len(candles) >= ROWS and question.start <= newest < question.end - BASE_US
-        return Page(candles, rest=replace(question, start=newest + BASE_US) if is_part else None)
+        return page_of(read_candles(rows), question, now_us)
 
     def close(self) -> None:
         """End the session."""

@@ -31,7 +31,7 @@ def test_everything_that_works_is_said_and_the_configured_provider_is_found(venu
     lines = check(venue, status=0)
     assert {(name, mark) for name, mark, _ in lines} == {("finnhub", "ok")}
     whats = [text.split(":")[0] for _, _, text in lines]
-    assert whats == ["connection", "subscription", "AAPL", "BINANCE", "history of crypto", "history of stock"]
+    assert whats == ["connection", "subscription", "AAPL", "BINANCE", "history of crypto BINANCE", "history of stock"]
 
 
 def test_symbol_that_says_nothing_is_no_failure_and_is_named(venue):
