@@ -21,7 +21,7 @@ def feeds() -> Json:
         ),
         timeline(
             "$source",
-            """SELECT source, since, state FROM feed_status_log WHERE source = '${source}'
+            """SELECT source, since, state FROM feed_status_log WHERE source = ${source:sqlstring}
             AND since >= $__timeFrom - 7d AND since <= $__timeTo ORDER BY since ASC""",
             (0, 6, 24, 5),
             "One row a change. It begins seven days before the range, so that a state that lasts is there at its left edge.",
@@ -30,7 +30,7 @@ def feeds() -> Json:
         ),
         table(
             "changes of $source",
-            """SELECT source, since, state, reason, updated_at, epoch FROM feed_status_log WHERE source = '${source}'
+            """SELECT source, since, state, reason, updated_at, epoch FROM feed_status_log WHERE source = ${source:sqlstring}
             AND since <= $__timeTo ORDER BY since DESC LIMIT 200""",
             (0, 11, 24, 8),
             "The newest 200 changes before the end of the range; updated_at is when it was last seen in that state.",

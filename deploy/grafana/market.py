@@ -25,12 +25,12 @@ _NOW = "start >= currentTimestamp() - ${span}"
 _RANGE = "start >= $__timeFrom AND start <= $__timeTo"
 _INSTRUMENT = variable(
     "instrument",
-    "SELECT series FROM series_list WHERE grp = 'all' AND series = '${series}'",
+    "SELECT series FROM series_list WHERE grp = 'all' AND series = ${series:sqlstring}",
     regex="/^(.+?)(?:@(?:mid|bid|ask))?$/",
     hide=True,
 )
 _GAPS = """SELECT series, start AS time, end AS "timeEnd", cause AS title, detail AS text
-FROM gaps WHERE series = '${series}'"""
+FROM gaps WHERE series = ${series:sqlstring}"""
 
 
 def market() -> Json:
@@ -71,7 +71,7 @@ def past() -> Json:
         gap_timeline((0, 17, 24, 4)),
         table(
             "candles",
-            f"SELECT series, {shown} FROM candles_${{timeframe}} WHERE series = '${{series}}' AND {_RANGE} LIMIT 1000",
+            f"SELECT series, {shown} FROM candles_${{timeframe}} WHERE series = ${{series:sqlstring}} AND {_RANGE} LIMIT 1000",
             (0, 21, 24, 10),
             "The newest 1000 candles of the range with what is known of them.",
             hidden=["series"],
@@ -80,7 +80,8 @@ def past() -> Json:
         table(
             "as published",
             f"""SELECT series, start, version, state, reason, updated_at, open, high, low, close, volume, coverage
-            FROM candle_versions WHERE series = '${{series}}' AND timeframe = '${{timeframe}}' AND {_RANGE} LIMIT 1000""",
+            FROM candle_versions WHERE series = ${{series:sqlstring}}
+            AND timeframe = ${{timeframe:sqlstring}} AND {_RANGE} LIMIT 1000""",
             (0, 31, 24, 10),
             "Every closed version of each candle and when it became known: what a look at that moment showed.",
             hidden=["series"],
@@ -102,7 +103,7 @@ def gap_timeline(at: tuple[int, int, int, int]) -> Json:
     """Return the strip of a series' gaps, by cause."""
     return timeline(
         "gaps",
-        """SELECT series, start, end, cause FROM gaps WHERE series = '${series}' AND start <= $__timeTo
+        """SELECT series, start, end, cause FROM gaps WHERE series = ${series:sqlstring} AND start <= $__timeTo
         ORDER BY start DESC LIMIT 500""",
         at,
         "The newest 500 that began before the end of the range. Grey is silence, all else a loss.",
@@ -117,7 +118,7 @@ def _candles(bound: str, width: int = 18) -> Json:
         "$series $timeframe",
         cql(
             f"""SELECT series, start, open, high, low, close, volume FROM candles_${{timeframe}}
-            WHERE series = '${{series}}' AND {bound} ORDER BY start ASC"""
+            WHERE series = ${{series:sqlstring}} AND {bound} ORDER BY start ASC"""
         ),
         (0, 0, width, 13),
         "Candles are known by the start of their window. Marks are gaps, each with its cause: without trades, or not with all.",
@@ -139,7 +140,7 @@ def _coverage(bound: str, width: int = 18) -> Json:
         "coverage",
         cql(
             f"""SELECT series, start, coverage FROM candles_${{timeframe}}
-            WHERE series = '${{series}}' AND {bound} ORDER BY start ASC"""
+            WHERE series = ${{series:sqlstring}} AND {bound} ORDER BY start ASC"""
         ),
         (0, 13, width, 4),
         "Share of each window in which the feed was known to deliver. Below 1: trades may be missing. No bar: see the gaps.",
@@ -159,7 +160,7 @@ def _trades(at: tuple[int, int, int, int]) -> Json:
     # Two hours, so that the top of an hour is no empty table; Cassandra knows which they are.
     return table(
         "last trades",
-        """SELECT instrument, event_time, price, size, side, kind FROM trades WHERE instrument = '${instrument}'
+        """SELECT instrument, event_time, price, size, side, kind FROM trades WHERE instrument = ${instrument:sqlstring}
         AND hour IN (floor(currentTimestamp(), 1h), floor(currentTimestamp() - 1h, 1h)) PER PARTITION LIMIT 30""",
         at,
         "The newest trades and price updates of this hour and the one before. Quote series have none.",

@@ -8,6 +8,7 @@ Facts of the Cassandra plugin (hadesarchitect-cassandra-datasource 3.3.0, its so
 - Table names are replaced in raw queries only, and every new text is prepared anew by the server: twice a second, for every panel
   and viewer, if it holds the time. Where the range ends now, the text is kept the same by letting Cassandra do the sum:
   ``start >= currentTimestamp() - 3h``.
+- A name is put in as ``${name:sqlstring}``, which quotes it: one that holds a quote itself would end the statement's text.
 - A statement begins with ``SELECT ``, and asks one partition or one small table.
 """
 
@@ -173,7 +174,7 @@ def choice(name: str, values: Sequence[str], value: str) -> Json:
 
 
 SERIES = variable("series", "SELECT series, label FROM series_list WHERE grp = 'all'")
-TIMEFRAME = variable("timeframe", "SELECT timeframe FROM latest WHERE grp = 'all' AND series = '${series}'", value="1m")
+TIMEFRAME = variable("timeframe", "SELECT timeframe FROM latest WHERE grp = 'all' AND series = ${series:sqlstring}", value="1m")
 
 
 def annotation(name: str, statement: str, colour: str) -> Json:

@@ -9,7 +9,8 @@ from deploy.grafana.panels import COVERED, SERIES, TIMEFRAME, cql, dashboard, gr
 
 _RANGE = "start >= $__timeFrom AND start <= $__timeTo"
 _GAPS = (
-    "SELECT series, start, end, cause, state, detail, missing, fillable, why_not, updated_at FROM gaps WHERE series = '${series}'"
+    "SELECT series, start, end, cause, state, detail, missing, fillable, why_not, updated_at FROM gaps "
+    "WHERE series = ${series:sqlstring}"
 )
 _ONLY_REVISED = {
     "id": "filterByValue",
@@ -81,7 +82,7 @@ def quality() -> Json:
             "late records in $series $timeframe",
             cql(
                 f"""SELECT series, start, late_count FROM candles_${{timeframe}}
-                WHERE series = '${{series}}' AND {_RANGE} ORDER BY start ASC"""
+                WHERE series = ${{series:sqlstring}} AND {_RANGE} ORDER BY start ASC"""
             ),
             (0, 27, 12, 8),
             "Records that came after their minute was out, by candle: each made a correction.",
@@ -108,7 +109,7 @@ def quality() -> Json:
         table(
             "corrections of $series $timeframe",
             f"""SELECT series, start, version, state, reason, updated_at, close, volume, coverage FROM candle_versions
-            WHERE series = '${{series}}' AND timeframe = '${{timeframe}}' AND {_RANGE} LIMIT 2000""",
+            WHERE series = ${{series:sqlstring}} AND timeframe = ${{timeframe:sqlstring}} AND {_RANGE} LIMIT 2000""",
             (12, 35, 12, 8),
             "Closed candles whose content changed afterwards, with the reason and the moment.",
             hidden=["series", "state"],
@@ -118,7 +119,7 @@ def quality() -> Json:
         table(
             "$series $timeframe not from trades alone",
             f"""SELECT series, start, provenance, open, high, low, close, volume, trade_count, coverage
-            FROM candles_${{timeframe}} WHERE series = '${{series}}' AND {_RANGE} LIMIT 5000""",
+            FROM candles_${{timeframe}} WHERE series = ${{series:sqlstring}} AND {_RANGE} LIMIT 5000""",
             (0, 43, 24, 8),
             "vendor: the provider's own candle stands where we had a loss. mixed: some of the minutes within are such.",
             hidden=["series"],

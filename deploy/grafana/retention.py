@@ -6,7 +6,7 @@ from __future__ import annotations
 from deploy.grafana.colours import Json
 from deploy.grafana.panels import dashboard, of_field, table, variable
 
-_OURS = "keyspace_name = '${keyspace}'"
+_OURS = "keyspace_name = ${keyspace:sqlstring}"
 
 
 def retention() -> Json:

@@ -115,6 +115,8 @@ def test_every_query_of_the_dashboard_runs_and_can_be_drawn(session, make):
             assert 178 - _passed() <= len(found) <= 180
         if query.kind == "annotation":
             assert names == ["series", "time", "timeEnd", "title", "text"]
+        odd = ask(session, query.statement, values | dict.fromkeys(("series", "source", "instrument"), "O'Hara"))
+        assert query.kind != "candlestick" or not list(odd), "a quote is a part of the name, and no such series is there"
         if query.kind == "table":
             assert len({row[0] for row in found}) <= 1, f"{query.where}: a table shows one frame only"
 

@@ -1,7 +1,8 @@
 """PURE. What Grafana and its Cassandra plugin make of a dashboard's queries; from the sources of plugin 3.3.0.
 
-In the browser ``${name}`` is replaced (lists joined by commas), also in variables and annotations; then, in the plugin's
-backend, the macros, by plain text. What begins with anything but SELECT is refused.
+In the browser ``${name}`` is replaced (lists joined by commas), also in variables and annotations, and ``${name:sqlstring}`` by
+the value in quotes, those in it doubled; then, in the plugin's backend, the macros, by plain text. What begins with anything but
+SELECT is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def filled(statement: str, values: Mapping[str, str], from_ms: int, to_ms: int) 
         ValueError: the plugin would refuse it, or something was not replaced.
     """
     for name, value in values.items():
-        statement = statement.replace(f"${{{name}}}", value)
+        statement = statement.replace(f"${{{name}}}", value).replace(
+            f"${{{name}:sqlstring}}", "'" + value.replace("'", "''") + "'"
+        )
     for macro, moment in (
         ("$__timeFrom", from_ms),
         ("$__timeTo", to_ms),

@@ -83,7 +83,15 @@ def test_panels_have_numbers_of_their_own_and_do_not_lie_over_each_other(name):
 @pytest.mark.parametrize("name", MADE)
 def test_every_variable_in_a_query_is_one_of_the_dashboard(name):
     names = {v["name"] for v in MADE[name]["templating"]["list"]}
-    assert set(re.findall(r"\$\{(\w+)\}", json.dumps(MADE[name]))) <= names
+    assert set(re.findall(r"\$\{(\w+)(?::sqlstring)?\}", json.dumps(MADE[name]))) <= names
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_name_that_holds_a_quote_stays_a_name(name):
+    offered = ("timeframe", "span")  # a part of a table's name, and a span of time: of what we offer, and nobody else's words
+    for query in asked(MADE[name]):
+        assert "'$" not in query.statement, query
+        assert set(re.findall(r"\$\{(\w+)\}", query.statement)) <= set(offered), query
 
 
 def test_the_market_is_refreshed_twice_a_second_and_its_statements_stay_the_same():
