@@ -12,7 +12,7 @@ from tests.support import model
 from tests.support.worlds import CONFIG, DEATHS, GOOD_FROM, HOURS, Reader, plans_of, worlds
 from tests.support.worlds import thorough as most_thorough
 
-thorough = settings(most_thorough, max_examples=12)
+thorough = settings(most_thorough, max_examples=8)
 absences = worlds(with_absences=True)
 with_history = worlds(with_absences=True, with_history=True)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from processor.core import answers
 from processor.core.restoring import load
 from processor.core.snapshot import dump
 from schemas.records import Gap, Loss, Trade
@@ -380,7 +381,8 @@ def test_law_4_8_a_run_whose_feed_was_written_and_not_itself_ends_knowing_all_it
     assert core.gaps_now() == wanted
 
 
-def test_law_2_8_what_a_run_said_just_before_a_crash_is_taken_back_although_another_sources_history_is_due():
+def test_law_2_8_what_a_run_said_just_before_a_crash_is_taken_back_although_another_sources_history_is_due(monkeypatch):
+    monkeypatch.setattr(answers, "HISTORY_ROWS", 1)
     core = Driven()
     told(core, "00:00", 1)
     run = run_of(core, 1, core.trade("00:10"), core.trade("01:10", received="02:10"), core.trade("02:20"))
@@ -391,7 +393,7 @@ def test_law_2_8_what_a_run_said_just_before_a_crash_is_taken_back_although_anot
     core.partition.caught_up = True
     core.trades(*run)
     loading = replace(core.vendor("00:00", received="02:30", origin="bootstrap"), source="other")
-    core.history(*(replace(loading, start=at("00:00") - n * MINUTE, end=at("01:00") - n * MINUTE) for n in range(20_000)))
+    core.history(*(replace(loading, start=at("00:00") - n * MINUTE, end=at("01:00") - n * MINUTE) for n in range(20)))
     other = Driven(source="other")
     other.partition, other.state = core.partition, core.state
     other.status("02:30")
@@ -400,4 +402,5 @@ def test_law_2_8_what_a_run_said_just_before_a_crash_is_taken_back_although_anot
     told(core, "02:05", 1, trades=1)
     told(core, "02:40", 1, "finished", trades=3)
     assert core.partition.held.is_due
-    assert core.gaps_now() == []
+    gap = core.gap("no_trades", "01:00")
+    assert gap.from_time == gap.to_time
