@@ -12,5 +12,5 @@ from schemas.logs import FINISH, hear_libraries, renderer
 def configure() -> None:
     """Set up structlog and `logging` for this process; what Faust, aiokafka and asyncio say are events, too."""
     render = renderer()
-    structlog.configure(processors=[*FINISH, render], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(processors=[*FINISH, render], logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     hear_libraries(FINISH, render)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from processor import telemetry
 from schemas.waiting import Waiting
 
+_log = structlog.get_logger()
 STOP_S = 0.05
 """How long the end of these pages may take, which the start waits for."""
 
@@ -50,6 +53,11 @@ def answering(listener: socket.socket | None, waiting: Waiting) -> Iterator[None
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of whoever asks and leaves before the answer, as a probe with a limit does; anything else is a fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.exception("page.failed")
 
 
 def _tell(waiting: Waiting) -> None:

@@ -33,7 +33,7 @@ def configure(secrets: Sequence[str] = ()) -> None:
     structlog.configure(
         processors=[*finish, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     hear_libraries(finish, render)

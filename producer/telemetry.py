@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,7 +154,14 @@ def _family(name: str, doc: str, label: str | None, source: str, values: Mapping
     return family
 
 
-class _Server6(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of whoever asks and leaves before the answer, as a probe with a limit does; anything else is a fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.exception("page.failed")
+
+
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
@@ -200,7 +208,7 @@ def serve(
             """Say nothing: one line a scrape helps nobody."""
 
     try:
-        server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), Handler)
+        server = (_Server6 if ":" in host else _Server)((host, port), Handler)
     except OSError as error:
         raise FatalError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     server.daemon_threads = True

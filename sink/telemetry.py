@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -58,7 +59,14 @@ class Telemetry:
         self.cassandra_up = Gauge(n + "cassandra_up", "1 while the last write was acknowledged.", registry=r)
 
 
-class _Server6(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of whoever asks and leaves before the answer, as a probe with a limit does; anything else is a fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            _log.exception("page.failed")
+
+
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
@@ -92,7 +100,7 @@ def serve(host: str, port: int, telemetry: Telemetry, health: Callable[[], Mappi
             """Say nothing: one line a scrape helps nobody."""
 
     try:
-        server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), Handler)
+        server = (_Server6 if ":" in host else _Server)((host, port), Handler)
     except OSError as error:
         raise FatalError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     server.daemon_threads = True

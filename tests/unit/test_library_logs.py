@@ -48,3 +48,28 @@ def test_what_libraries_and_crashes_say_is_one_object_a_line(service):
     assert "ValueError" in said[1]["exception"]
     assert "ZeroDivisionError" in said[3]["exception"]
     assert "KeyError" in said[4]["exception"]
+
+
+AT_ONCE = """
+import logging, sys, threading
+import structlog
+from {service} import logs
+sys.setswitchinterval(1e-6)
+logs.configure()
+ours, library, text = structlog.get_logger(), logging.getLogger("aiokafka"), "x" * 500
+def say(how):
+    for _ in range(400):
+        how(text)
+threads = [threading.Thread(target=say, args=(how,)) for how in (ours.warning, library.warning) * 2]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_lines_of_threads_that_speak_at_the_same_time_stay_lines(service):
+    code = AT_ONCE.format(service=service)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert len([json.loads(line) for line in done.stderr.splitlines()]) == 1600
