@@ -90,5 +90,7 @@ def _may_be_filled(loss: Loss, backfill_us: int) -> bool:
 
 
 def _absent(series: Series, now: int) -> list[int]:
-    # Of an absence nothing of ours is kept but the windows that it shares: what is served again goes on with them.
-    return [floor_base(x.start) for x in series.timeline() if x.cause == "unsubscribed" and x.end + series.config.kept_us > now]
+    # Of an absence nothing of ours is kept but the windows that it shares: what is served again goes on with them, and what
+    # went by may be loaded for a day.
+    kept = series.config.backfill_us + series.config.kept_us - series.config.horizon_us
+    return [floor_base(x.start) for x in series.timeline() if x.cause == "unsubscribed" and x.end + kept > now]

@@ -68,7 +68,7 @@ class History:
         wanted: npt.NDArray[np.bool_] = received - end <= bounds.horizon_us
         wanted |= np.True_ if bounds.first is None else end <= bounds.first
         for a, b in bounds.away:
-            wanted |= (start >= a) & (end <= b) & (received <= b + bounds.horizon_us)
+            wanted |= (start >= a) & (end <= b) & (received <= b + bounds.backfill_us)
         for gap_id in candles["gap_id"].drop_nulls().unique(maintain_order=True):
             place = place_of(gap_id)
             if place is None or place not in bounds.asked:

@@ -32,6 +32,7 @@ class _Series:
     newest: int | None = None  # end of the newest result: where an earlier run began to load
     first_seen: int | None = None  # where live began: the processor tells the part of a window before it as partial_start
     end: int | None = None  # up to where this run loads; None before it is decided
+    absences: set[int] = field(default_factory=set)  # beginnings of those that are loaded
 
 
 class Bootstrap:
@@ -78,13 +79,24 @@ class Bootstrap:
                 break
 
     def heard_gap(self, gap: Gap) -> None:
-        """Take in a gap: a partial_start says where a series was first seen, or was seen again after it was not wanted."""
+        """Take in a gap: a partial_start says where a series was first seen, a closed `unsubscribed` when it was not wanted."""
+        if gap.cause == "unsubscribed" and gap.to_time is not None:
+            self._came_back(self._of(gap.symbol, gap.price), gap, gap.to_time)
         if gap.cause != "partial_start":
             return
         series = self._of(gap.symbol, gap.price)
         series.first_seen = min(series.first_seen or gap.from_time, gap.from_time)
         if series.end is not None and gap.from_time - series.end > SEAM_US:
             self._add(gap.symbol, gap.price, (series.end, gap.from_time // BASE_US * BASE_US))
+
+    def _came_back(self, series: _Series, gap: Gap, good_from: int) -> None:
+        # Only what is told while we run: of absences that are over, what could be loaded was.
+        if series.end is None or gap.from_time in series.absences:
+            return
+        series.absences.add(gap.from_time)
+        span = (gap.from_time // BASE_US * BASE_US, good_from // BASE_US * BASE_US)
+        if good_from - gap.from_time > SEAM_US:
+            self._add(gap.symbol, gap.price, span)
 
     def seam(self, gap: Gap) -> int:
         """Return from where to ask for `gap`: earlier than it begins where that closes the seam to what was loaded."""

@@ -210,6 +210,18 @@ def test_time_before_a_late_first_sight_is_loaded_like_the_days_before():
     assert [(q.start, q.end) for q in questions] == [(T + 180 * M, T + 181 * M), (loaded_to, T + 180 * M)]
 
 
+def test_what_went_by_while_a_symbol_was_not_wanted_is_loaded_when_it_is_back():
+    plan = planner(days=1)
+    away = gap(T - 3 * DAY, T - 2 * DAY, cause="unsubscribed", fillable=False)
+    plan.heard_gap(away)  # of a run before
+    plan.bootstrap.begin(("X",), T)
+    fill(plan, T)
+    for to in (None, T + 180 * M + 20 * S, T + 180 * M + 20 * S):  # told twice, as after a crash
+        plan.heard_gap(gap(T + 60 * M + 5 * S, to, cause="unsubscribed", fillable=False))
+    questions, _ = fill(plan, T + 200 * M)
+    assert [(q.start, q.end) for q in questions] == [(T + 60 * M, T + 180 * M)]
+
+
 def test_no_data_is_believed_when_it_comes_three_times():
     plan = planner()
     plan.heard_gap(gap())
