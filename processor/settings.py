@@ -34,7 +34,7 @@ class Settings(BaseSettings):
 
     kafka: str
     registry: str
-    schema_ids: dict[str, int] = Field(default_factory=dict)
+    schema_ids: Annotated[dict[str, int], NoDecode] = Field(default_factory=dict)
     topic_prefix: str = "md"
     kafka_options_file: Path | None = None
     kafka_options: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, validate_default=True)
@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     advertised_url: str = Field(default="", pattern=r"^(https?://[^/?#@\s]+/?)?$")
     cache_mb: int = Field(default=256, ge=1, le=65536)
     otel_sample: float = Field(default=0.0, ge=0, le=1)
+
+    @field_validator("schema_ids", mode="before")
+    @classmethod
+    def _ids(cls, value: Any) -> Any:
+        return json.loads(value or "{}") if isinstance(value, str) else value
 
     @field_validator("otel_sample")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ class Settings(BaseSettings):
 
     kafka: str
     registry: str
-    schema_ids: dict[str, int] = {}
+    schema_ids: Annotated[dict[str, int], NoDecode] = {}
     topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
     kafka_options_file: Path | None = None
     kafka_options: dict[str, Any] = Field(default={}, validate_default=True)
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     @classmethod
     def _groups(cls, value: object) -> object:
         return parse_groups(value) if isinstance(value, str) else value
+
+    @field_validator("schema_ids", mode="before")
+    @classmethod
+    def _ids(cls, value: object) -> object:
+        return json.loads(value or "{}") if isinstance(value, str) else value
 
     @field_validator("otel_sample")
     @classmethod

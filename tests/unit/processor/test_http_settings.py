@@ -24,6 +24,13 @@ def test_pages_are_on_loopback_and_only_where_a_port_is_given(monkeypatch):
     assert (settings.http_host, settings.metrics_port, settings.cache_mb) == ("127.0.0.1", None, 256)
 
 
+def test_schema_ids_that_are_empty_are_none_and_what_is_no_json_is_one_line(monkeypatch):
+    assert load(monkeypatch, SCHEMA_IDS="").schema_ids == {}
+    assert load(monkeypatch, SCHEMA_IDS='{"a": 1}').schema_ids == {"a": 1}
+    with pytest.raises(SettingsError, match="CANDLEWICK_SCHEMA_IDS"):
+        load(monkeypatch, SCHEMA_IDS="a=1")
+
+
 @pytest.mark.parametrize(
     ("settings", "url"),
     [

@@ -47,6 +47,16 @@ def test_empty_metrics_port_means_none(monkeypatch):
     assert load().metrics_port is None
 
 
+def test_schema_ids_that_are_empty_are_none_and_what_is_no_json_is_one_line(monkeypatch):
+    monkeypatch.setenv("CANDLEWICK_SCHEMA_IDS", "")
+    assert load().schema_ids == {}
+    monkeypatch.setenv("CANDLEWICK_SCHEMA_IDS", '{"a": 1}')
+    assert load().schema_ids == {"a": 1}
+    monkeypatch.setenv("CANDLEWICK_SCHEMA_IDS", "a=1")
+    with pytest.raises(SettingsError, match="CANDLEWICK_SCHEMA_IDS"):
+        load()
+
+
 def test_missing_broker_is_refused(monkeypatch):
     monkeypatch.delenv("CANDLEWICK_KAFKA")
     with pytest.raises(SettingsError, match="CANDLEWICK_KAFKA"):
