@@ -31,7 +31,7 @@ JARS = (
 )
 """What Maven makes of the two coordinates that CONTRACT.md names, less compressions that these topics do not have."""
 APICURIO = "io.apicurio:apicurio-registry-avro-serde-kafka:3.1.7"
-_APICURIO_NEEDS = """
+_NEEDED_BY_APICURIO = """
 com.microsoft.kiota 1.9.0 microsoft-kiota- abstractions serialization-form serialization-multipart serialization-text
 io.apicurio 3.1.7 apicurio-registry- avro-serde-kafka common java-sdk-common java-sdk schema-resolver serde-common-avro
 io.apicurio 3.1.7 apicurio-registry- serde-common serde-kafka-common
@@ -41,15 +41,42 @@ io.netty 4.1.125.Final netty- buffer codec-dns codec-http codec-http2 codec comm
 io.netty 4.1.125.Final netty- handler-proxy handler resolver-dns resolver transport
 io.vertx 4.5.21 vertx- core uri-template web-client web-common
 """
-APICURIO_JARS = (
-    *JARS,
-    *(
-        f"{group}:{beginning}{name}:{version}"
-        for group, version, beginning, *names in map(str.split, _APICURIO_NEEDS.strip().splitlines())
-        for name in names
-    ),
+FLINK = (
+    *(f"org.apache.flink:flink-{name}:2.0.0" for name in ("clients", "table-api-java-bridge", "table-planner-loader")),
+    *(f"org.apache.flink:flink-{name}:2.0.0" for name in ("table-runtime", "connector-base", "sql-avro-confluent-registry")),
+    "org.apache.flink:flink-sql-connector-kafka:4.0.1-2.0",
 )
-"""What Maven makes of it, less what it does not load here."""
+_NEEDED_BY_FLINK = """
+com.esotericsoftware 5.6.2 kryo
+com.google.code.findbugs 1.3.9 jsr305
+commons-io 2.15.1 commons-io
+org.apache.commons 1.26.0 commons-compress
+org.apache.commons 3.12.0 commons-lang3
+org.apache.commons 3.6.1 commons-math3
+org.apache.commons 1.10.0 commons-text
+org.apache.flink 2.0.0 flink- annotations cep connector-datagen core-api core hadoop-fs metrics-core queryable-state-client-java
+org.apache.flink 2.0.0 flink- rpc-akka-loader rpc-core runtime streaming-java table-api-bridge-base table-api-java table-common
+org.apache.flink 32.1.3-jre-19.0 flink-shaded- guava
+org.apache.flink 2.15.3-19.0 flink-shaded- jackson
+org.apache.flink 4.1.100.Final-19.0 flink-shaded- netty
+org.apache.flink 3.7.2-19.0 flink-shaded- zookeeper-3
+org.lz4 1.8.0 lz4-java
+org.slf4j 1.7.36 slf4j-api
+org.snakeyaml 2.6 snakeyaml-engine
+"""
+
+
+def _listed(lines: str) -> list[str]:
+    # A line is group, version and an artifact, or the beginning of several and their endings.
+    found = []
+    for group, version, first, *names in map(str.split, lines.strip().splitlines()):
+        found += [f"{group}:{first}{name}:{version}" for name in names or [""]]
+    return found
+
+
+APICURIO_JARS = (*JARS, *_listed(_NEEDED_BY_APICURIO))
+FLINK_JARS = (*FLINK, *_listed(_NEEDED_BY_FLINK))
+"""What Maven makes of the coordinates that the examples name, less what they do not load."""
 SPARK = "4.0.1"
 SPARK_JARS = (
     "org.apache.spark:spark-sql-kafka-0-10_2.13:4.0.0",
@@ -105,7 +132,7 @@ def spark() -> list[str]:
     return [*path, str(submit), "--master", "local[2]", "--jars", ",".join(map(_jar, SPARK_JARS)), *options]
 
 
-def java(jars: Sequence[str] = JARS) -> list[str]:
+def java(jars: Sequence[str] = JARS, memory: str = "128m") -> list[str]:
     """Return a command that runs a Java source file with the jars it needs.
 
     Raises:
@@ -113,7 +140,7 @@ def java(jars: Sequence[str] = JARS) -> list[str]:
     """
     if shutil.which("javac") is None:
         raise AbsentError("no JDK: javac is not on the path")
-    return ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(_jar(c) for c in jars)]
+    return ["java", f"-Xmx{memory}", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(_jar(c) for c in jars)]
 
 
 def _jar(coordinate: str) -> str:
