@@ -1,8 +1,8 @@
 """PURE. When refused records are no longer single accidents, but a fault that somebody has to look at.
 
 A peer that writes with a wrong schema would have everything drained into the dead letters at full speed. So the sink ends when
-too large a part of the last minute's records was refused; the supervisor's restarts slow it down, and somebody sees them. What is buried is committed before the end (`sink.worker`), so that
-each start goes on behind it.
+too large a part of the last minute's records was refused; the supervisor's restarts slow it down, and somebody sees them. What
+is buried is committed before the end (`sink.worker`), so that each start goes on behind it.
 """
 
 from __future__ import annotations
