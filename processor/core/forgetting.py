@@ -7,7 +7,11 @@ from bisect import bisect_left
 from processor.core.frame import chunk_of
 from processor.core.gaps import FILLABLE, floor_base
 from processor.core.series import Series
-from processor.core.timeline import Loss
+from processor.core.timeline import BEFORE, Loss
+from schemas.timeframes import DAY
+
+LOADING_US = 8 * DAY
+"""How long a bootstrap may pause (IG's allowance returns after a week) and go on in the middle of a day without harm to it."""
 
 
 def forget_before(series: Series, floor: int) -> None:
@@ -16,7 +20,7 @@ def forget_before(series: Series, floor: int) -> None:
         return
     series.floor = floor
     series.dirty = True
-    _forget_history(series, rows_floor(series))
+    _forget_history(series)
     for i, frame in enumerate(series.frames):
         end = bisect_left(frame.starts, frame.timeframe.start_of(floor - 1))
         kept = [s for s in frame.starts[:end] if _outlives(series, i, s)]
@@ -52,23 +56,32 @@ def shares_first_sight(series: Series, index: int, start: int) -> bool:
     if series.first is None or index <= series.config.base:
         return False
     end = series.frames[index].timeframe.end_of(start)
-    return start < series.first < end and end > rows_floor(series)
+    return start < series.first < end and end > series.floor - LOADING_US
 
 
-def rows_floor(series: Series) -> int:
-    """Return before when a vendor's rows may be forgotten: as long as a window of the longest timeframe is not, they are not."""
-    return series.floor - series.frames[-1].timeframe.longest_us
-
-
-def _forget_history(series: Series, floor: int) -> None:
-    # Rows live as long as a parent can, and some time after they came; answers as long as rows they speak of.
+def _forget_history(series: Series) -> None:
+    # Rows live as long as a parent can, and some time after they came; answers as long as rows they speak of. The earliest day
+    # is kept for longer: a bootstrap goes back in time, so what it brings next, after whatever pause, belongs to that day.
     history = series.history
-    if history.vendor.drop(floor, series.floor):
-        history.told = {(i, s): v for (i, s), v in history.told.items() if series.frames[i].timeframe.end_of(s) > floor}
+    floor = series.floor - series.frames[-1].timeframe.longest_us
+    since, until = _earliest_day(series)
+    if history.vendor.drop(floor, series.floor, until, series.floor - LOADING_US):
+        ends = {(i, s): series.frames[i].timeframe.end_of(s) for i, s in history.told}
+        history.told = {place: v for place, v in history.told.items() if ends[place] > floor or since < ends[place] <= until}
     series.lost = [x for x in series.lost if x.end > floor]
     rows = history.vendor.rows
     if history.results.forget_before(min(floor, int(rows["start"][0])) if rows.size else floor):
         series.answers += 1
+
+
+def _earliest_day(series: Series) -> tuple[int, int]:
+    # The longest window of a day or less that the earliest row lies in.
+    rows = series.history.vendor.rows
+    if not rows.size:
+        return BEFORE, BEFORE
+    timeframe = next(f.timeframe for f in reversed(series.frames) if f.timeframe.us <= DAY)
+    start = timeframe.start_of(int(rows["start"][0]))
+    return start, timeframe.end_of(start)
 
 
 def floor_for(series: Series, clock: int) -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from processor.core.ohlcv import UNIT
 from processor.core.rolls import ends_of
+from processor.core.timeline import BEFORE
 from schemas.timeframes import BASE_US, Timeframe
 
 ROW = np.dtype(
@@ -102,11 +103,15 @@ class VendorBook:
         self.rows["published"][at] = versions
         self.due.update(np.unique(self.rows["start"][at] // (DAY_ROWS * BASE_US)).tolist())
 
-    def drop(self, before: int, received_before: int) -> bool:
-        """Forget minutes that begin before `before` and were received before `received_before`; say whether there were any."""
+    def drop(self, before: int, received_before: int, begun_before: int = BEFORE, given_up: int = BEFORE) -> bool:
+        """Forget minutes that begin before `before` and were received before `received_before`; say whether there were any.
+
+        Those that begin before `begun_before` stay, for what comes next may join them, unless received before `given_up`.
+        """
         if not self.rows.size or int(self.rows["start"][0]) >= before:
             return False
         old = (self.rows["start"] < before) & (self.rows["received"] < received_before)
+        old &= (self.rows["start"] >= begun_before) | (self.rows["received"] < given_up)
         if old.any():
             self.due.update(np.unique(self.rows["start"][old] // (DAY_ROWS * BASE_US)).tolist())
             self.rows = self.rows[~old]

@@ -373,3 +373,26 @@ def test_rule_20_a_complete_answer_that_ends_before_the_gap_leaves_it_unfillable
     core.status("05:20", good_from="03:20")
     gap = core.gap("feed_down", "01:10")
     assert (gap.state, gap.why_not) == ("unfillable", "answered in part")
+
+
+@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize("days", [1, 7])
+def test_law_3_a_bootstrap_that_goes_on_days_later_in_the_middle_of_an_hour_makes_it_and_its_day_whole(days, crash):
+    core = Driven(config=CoreConfig(timeframes=parse_list("1m,1h,1d")))
+    core.status("48:00:00", good_from="48:00:00")
+
+    def load(minutes: range, received: str) -> None:
+        core.history(*(core.vendor(f"20:{m:02d}:00", received=received, origin="bootstrap") for m in minutes))
+
+    load(range(30, 60), "48:01:00")
+    core.history(*(core.vendor(f"{hour}:00:00", received="48:01:00", origin="bootstrap") for hour in range(21, 48)))
+    for hours in range(0, days * 24 + 1, 3):
+        core.status(f"{48 + hours}:02:00", good_from="48:00:00")
+    if crash:
+        core.crash()
+    load(range(30), f"{48 + days * 24}:03:00")
+    core.status(f"{48 + days * 24}:04:00", good_from="48:00:00")
+    assert core.latest("1h")["1200:00"].volume == 6_000
+    assert core.latest("1d")["00:00"].volume == 6_300
+    rows = core.partition.series["sim:X"].history.vendor.rows
+    assert rows.size <= 60 + 3 + (24 if days == 1 else 0)  # of the later days only the last one's, as ever
