@@ -21,6 +21,8 @@ collect_ignore_glob = [] if os.environ.get("E2E_CONTAINERS") else ["test_*.py"]
 ROOT = Path(__file__).parents[2]
 UP_S = float(os.environ.get("E2E_CONTAINERS_UP_S", "120"))
 """Until everything is healthy, images not counted. 52 s on two idle cores; a machine that is busy otherwise may need more."""
+SCHEMA_IDS = os.environ.get("E2E_CONTAINERS_SCHEMA_IDS", "")
+"""Pinned ids to try it with. A new registry gives them in order, so they are those of the last trial's `init-schemas`."""
 PORTS = ("KAFKA_PORT", "REGISTRY_PORT", "CASSANDRA_PORT", "SIMULATOR_PORT", "CONSOLE_PORT", "PROMETHEUS_PORT")
 
 
@@ -32,6 +34,7 @@ class Compose:
         self.ports = {name: str(port) for name, port in chosen.items()}
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("CANDLEWICK_", "FINNHUB_"))},
+            "CANDLEWICK_SCHEMA_IDS": SCHEMA_IDS,
             **self.ports,
             "COMPOSE_PROJECT_NAME": f"candlewick-try-{os.getpid()}",
             "PROCESSOR_PORTS": "0",  # any free ones
