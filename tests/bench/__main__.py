@@ -17,7 +17,21 @@ from pathlib import Path
 
 from deploy.local.ports import choose
 from schemas import timeframes
-from tests.bench import audit, bootstrap, consume, dashboards, feeds, history, latency, load, pages, processor, recovery, store
+from tests.bench import (
+    audit,
+    bootstrap,
+    consume,
+    dashboards,
+    feeds,
+    history,
+    latency,
+    load,
+    pages,
+    processor,
+    recovery,
+    shown,
+    store,
+)
 from tests.support.published import corner
 from tests.support.stack import Servers, running_stack, space_in
 
@@ -83,6 +97,13 @@ def stores(servers: Servers, folder: Path) -> Lines:
         yield from dashboards.run(space)
 
 
+def dashboards_shown(servers: Servers, folder: Path) -> Lines:
+    """From a trade to Cassandra and to a dashboard that polls it, one viewer and ten."""
+    for viewers in (1, 10):
+        with space_in(servers, {}) as space:
+            yield shown.run(space, folder, rate=1_000, symbols=50, viewers=viewers, seconds=SECONDS)
+
+
 def months(servers: Servers, folder: Path) -> Lines:
     """Thirty days of 50 symbols from a vendor into Kafka, and what a restart needs to know that nothing is left to do."""
     with corner(servers) as space:
@@ -110,6 +131,7 @@ ALL: dict[str, Callable[[Servers, Path], Lines]] = {
     "history": histories,
     "pages": answers,
     "store": stores,
+    "shown": dashboards_shown,
 }
 
 
