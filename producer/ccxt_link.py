@@ -18,7 +18,6 @@ from typing import Any
 from producer.care import BARRIER
 from producer.inbox import Inbox, Kind
 from producer.scrub import scrub
-from producer.status import IN_FLIGHT_US
 
 # Our choices, with the reason beside each.
 CONNECT_S = 20.0  # markets are thousands of rows at some exchanges; then the connection itself
@@ -105,9 +104,9 @@ class CcxtLink:
         finally:
             self._loop.close()
             # The end of one is found by looking: not at the last look, behind which what ended it may not have been read yet.
-            good_until_us = self._seen_us[0] - IN_FLIGHT_US if self._seen_us else None
+            seen_us = self._seen_us[0] if self._seen_us else None
             kind: Kind = "closed" if self._is_open else "failed"
-            self._inbox.put(self.number, kind, detail=self._why, http_status=self._status, good_until_us=good_until_us)
+            self._inbox.put(self.number, kind, detail=self._why, http_status=self._status, seen_us=seen_us)
 
     def _raised(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # The library parses in callbacks: what is raised there ends its reading for good, while it says that it is connected.

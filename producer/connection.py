@@ -6,9 +6,12 @@ silent peer. Here every read has a limit, and `kill`, which shuts the socket dow
 
 from __future__ import annotations
 
+import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import websocket
@@ -22,6 +25,7 @@ from producer.scrub import scrub
 CONNECT_S = 10.0
 READ_S = 5.0
 MAX_MESSAGE = 16 << 20
+LOOK_S = 0.2  # how often a reader that waits finds that nothing has come, and so that nothing has ended
 READ_AHEAD = 64 << 10  # bytes a system call, and not three calls a frame, after each of which the publishing thread has its turn
 _DATA = (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT)
 
@@ -34,18 +38,39 @@ class _BoundedBuffer(frame_buffer):
 
 
 class _BoundedWebSocket(websocket.WebSocket):
-    def __init__(self) -> None:
+    def __init__(self, found_empty: Callable[[], None]) -> None:
         super().__init__(enable_multithread=True, skip_utf8_validation=True)
+        self._found_empty = found_empty
+        self._ready: select.poll | None = None
         self.frame_buffer = _BoundedBuffer(self._recv, skip_utf8_validation=True)
         self._ahead, self._at = b"", 0
 
     def _recv(self, bufsize: int) -> bytes:
         # Asked for a frame's two bytes, its length and its rest; the handshake is over then, and has read to its own end.
         if self._at == len(self._ahead):
+            self._await()
             self._ahead, self._at = super()._recv(READ_AHEAD), 0  # type: ignore[no-untyped-call] # the library has no types
         begin = self._at
         self._at = min(begin + bufsize, len(self._ahead))
         return self._ahead[begin : self._at]
+
+    def _await(self) -> None:
+        # What ended a connection stands behind what was sent before. A reader that was held, or asleep, meets it late; so it
+        # notes when it found nothing more to read.
+        sock = self.sock
+        if sock is None:
+            return
+        if self._ready is None:
+            self._ready = select.poll()
+            self._ready.register(sock, select.POLLIN)
+        pending = getattr(sock, "pending", lambda: 0)  # decrypted already
+        deadline_s = monotonic() + (sock.gettimeout() or READ_S)
+        while not pending() and not self._ready.poll(0):
+            self._found_empty()
+            if (left_s := deadline_s - monotonic()) <= 0:
+                raise websocket.WebSocketTimeoutException("nothing came")
+            if self._ready.poll(1000 * min(LOOK_S, left_s)):
+                return
 
     def mid_frame(self) -> tuple[Any, int]:
         """Return what has arrived of the frame being read; equal twice means that nothing came in between."""
@@ -60,7 +85,8 @@ class Connection:
         self._secret = secret
         self._inbox = inbox
         self.number = number
-        self._ws: Any = _BoundedWebSocket()  # its methods carry no types
+        self._ws: Any = _BoundedWebSocket(self._found_empty)  # its methods carry no types
+        self._seen_us: int | None = None
         self._thread = Thread(target=self._run, name=f"reader-{number}", daemon=True)
 
     def start(self) -> None:
@@ -87,6 +113,9 @@ class Connection:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def _found_empty(self) -> None:
+        self._seen_us = self._inbox.now_us()
+
     def _try(self, action: Any) -> bool:
         try:
             action()
@@ -95,6 +124,7 @@ class Connection:
         return True
 
     def _run(self) -> None:
+        self._found_empty()
         try:
             self._ws.connect(self._url, timeout=CONNECT_S)
         except websocket.WebSocketBadStatusException as error:
@@ -114,7 +144,7 @@ class Connection:
         finally:
             with suppress(OSError):
                 self._ws.shutdown()
-            self._inbox.put(self.number, "closed", detail=scrub(why, self._secret))
+            self._inbox.put(self.number, "closed", detail=scrub(why, self._secret), seen_us=self._seen_us)
 
     def _failed(self, why: str, status: int | None = None, retry_after: str | None = None) -> None:
         with suppress(OSError):

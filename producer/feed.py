@@ -208,7 +208,7 @@ class FeedLoop:
         else:
             until = item.good_until_us
             if until is None:
-                until = good_until_at_close(item.receive_us, self._proof.until_us)
+                until = good_until_at_close(item.receive_us, self._proof.until_us, item.seen_us)
             self._turn(state, until, reason)
 
     def _turn(self, state: FeedState, until_us: int, reason: str) -> None:
@@ -222,7 +222,7 @@ class FeedLoop:
         stopped_us = self._inbox.now_us()
         self._dialer.kill()
         deadline = monotonic() + STOP_DRAIN_S
-        is_ours, item = self._guard.may_write(), held
+        is_ours, item, seen_us = self._guard.may_write(), held, None
         while is_ours:
             if item is not None:
                 self._take(item)
@@ -232,7 +232,9 @@ class FeedLoop:
             self._counts.turned_s = monotonic()
             is_ours = self._guard.may_write()
             if item is None or item.kind in ("closed", "failed"):
+                seen_us = None if item is None else item.seen_us
                 break
+        stopped_us = min(stopped_us, self._inbox.processed_to())  # where it was not all taken in time
         self._inbox.release()
         self._publisher.flush(STOP_FLUSH_S)
         if not is_ours:
@@ -240,7 +242,7 @@ class FeedLoop:
             return
         if isinstance(self._source, ProvingSource):
             self._herald.lost(tuple(self._source.owed(self._inbox.now_us())))
-        until = good_until_at_close(stopped_us, self._proof.until_us)
+        until = good_until_at_close(stopped_us, self._proof.until_us, seen_us)
         self._turn("stopping", until, "the producer was asked to stop")
         self._publisher.flush(STOP_FLUSH_S)
         _log.info("feed.stopped", source=self._source.name, published=dict(self._counts.published))

@@ -18,7 +18,8 @@ class Item(NamedTuple):
     """One thing a connection met, in order; ``connection`` is the attempt's number.
 
     ``receive_us`` is wall time in microseconds UTC, never going back; ``at_s`` the same moment on the monotonic clock.
-    ``good_until_us``: of a ``closed`` that was not seen to happen, the last moment at which the connection surely was there.
+    ``good_until_us``: of a ``closed`` that was not seen to happen, the last moment at which the connection surely delivered.
+    ``seen_us``: of one that was, the last moment before it at which all that had come was read, and it was not the end.
     """
 
     connection: int
@@ -30,6 +31,7 @@ class Item(NamedTuple):
     http_status: int | None = None
     retry_after: str | None = None
     good_until_us: int | None = None
+    seen_us: int | None = None
 
 
 class Inbox:
@@ -55,11 +57,13 @@ class Inbox:
         http_status: int | None = None,
         retry_after: str | None = None,
         good_until_us: int | None = None,
+        seen_us: int | None = None,
     ) -> None:
         """Stamp and queue an item, then wait while the queue is full: the reader reads on only when half of it is room again."""
         with self._changed:
             now_us, at_s = self._now_us(), monotonic()
-            self._items.append(Item(connection, kind, now_us, at_s, payload, detail, http_status, retry_after, good_until_us))
+            met = detail, http_status, retry_after, good_until_us, seen_us
+            self._items.append(Item(connection, kind, now_us, at_s, payload, *met))
             self._bytes += len(payload)
             self._changed.notify_all()
             while self._open and (len(self._items) > self._max_items or self._bytes > self._max_bytes):

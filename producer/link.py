@@ -14,7 +14,8 @@ class Link(Protocol):
     In this order: ``opened`` or ``failed`` (then nothing more); ``data`` (a frame of the provider), ``ping``, ``pong``;
     ``closed`` last, always, and within seconds of `kill`. ``detail`` of the first and last holds no secret; ``http_status``
     says what kind of failure it was: 401 and 403 a refusal (asked again in minutes), 429 too often, anything else ordinary.
-    ``good_until_us`` of a ``closed`` is the last moment at which the connection surely was there, where its end was found late.
+    ``good_until_us`` of a ``closed`` is the last moment at which the connection surely delivered, where its end was found late;
+    ``seen_us`` the last at which it was looked for and had not come, where it was met in the order of what was sent.
 
     A feed is good once the pong comes that answers a ping sent after the last subscription: the provider has read them all.
     A link whose provider knows no such pings puts a ``pong`` with the same payload itself, once it knows as much in another

@@ -18,14 +18,17 @@ IN_FLIGHT_US = SECOND // 4
 of a second may not have been sent yet. Finnhub's prints take about 0.1 s to arrive."""
 
 
-def good_until_at_close(closed_us: int, proved_us: int | None) -> int:
+def good_until_at_close(closed_us: int, proved_us: int | None, seen_us: int | None = None) -> int:
     """Return the moment up to which a feed was good when its connection closed in our sight (close frame, FIN, RST).
 
     Args:
         closed_us: when we saw it close, microseconds UTC.
         proved_us: up to when its text frames prove it, see `Proof`; None before the first.
+        seen_us: the last moment before at which it had not closed for sure: a reader that was held by a slow Kafka, or asleep,
+            sees late what happened long ago. None: it looked all the time.
     """
-    return min(closed_us, max(proved_us or 0, closed_us - IN_FLIGHT_US))
+    there_us = closed_us if seen_us is None else min(closed_us, seen_us)
+    return min(closed_us, max(proved_us or 0, there_us - IN_FLIGHT_US))
 
 
 @dataclass

@@ -222,6 +222,48 @@ def test_close_is_told_with_the_providers_words_but_for_our_key():
     assert end.detail == "closed by the provider with code 1008: one connection for ***"
 
 
+def test_end_that_is_met_late_is_told_with_the_moment_at_which_it_had_not_come():
+    closed = Event()
+
+    def script(peer, link):
+        for _ in range(5):
+            link.sendall(frame(TEXT, b"x"))
+        link.close()
+        closed.set()
+
+    _, _, inbox = attempt(script, Inbox(max_items=2))
+    assert closed.wait(5)
+    held_us = inbox.now_us()  # the third item holds the reader, or will hold it, before it can have met the end
+    items = everything(inbox)
+    assert [i.kind for i in items] == ["opened", *["data"] * 5, "closed"]
+    assert items[-1].seen_us <= held_us <= items[-1].receive_us
+
+
+def test_reader_that_waits_looks_again_and_again():
+    go, looked = Event(), Event()
+
+    class Looking(Inbox):
+        def now_us(self):
+            looked.set()
+            return super().now_us()
+
+    def script(peer, link):
+        go.wait(10)
+        link.sendall(frame(CLOSE, struct.pack("!H", 1000)))
+        hold(link)
+
+    _, _, inbox = attempt(script, Looking())
+    assert inbox.get(5).kind == "opened"
+    for _ in range(5):
+        looked.clear()
+        assert looked.wait(10), "a reader that waits does not look"
+    last_us = inbox.now_us()
+    looked.clear()
+    assert looked.wait(10)
+    go.set()
+    assert everything(inbox)[-1].seen_us >= last_us
+
+
 def test_kill_ends_a_silent_connection_long_before_a_read_would(monkeypatch):
     monkeypatch.setattr(connection, "READ_S", 60.0)
     _, link, inbox = attempt(lambda peer, link: hold(link))

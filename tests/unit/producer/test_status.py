@@ -91,6 +91,21 @@ def test_border_of_an_outage_seen_to_begin(closed, last_text, newest_event, unti
     assert good_until_at_close(us[0], proof.until_us) == us[3]
 
 
+@pytest.mark.parametrize(
+    ("seen", "proved", "until"),
+    [
+        (9.9, None, 9.65),
+        (4.0, None, 3.75),  # held, or asleep, for six seconds: it may have closed just after the last look
+        (4.0, 8.0, 8.0),  # what it had sent by then was read afterwards, and proves what it proves
+        (11.0, None, 9.75),
+        (None, None, 9.75),
+    ],
+)
+def test_connection_that_may_have_closed_long_before_that_was_seen_was_good_until_the_last_look(seen, proved, until):
+    us = [None if t is None else round(t * S) for t in (seen, proved, until)]
+    assert good_until_at_close(10 * S, us[1], us[0]) == us[2]
+
+
 def test_trade_that_is_reported_late_takes_nothing_back_of_what_a_connection_has_proved():
     proof = Proof()
     proof.heard(900 * S, 899 * S)
