@@ -168,4 +168,5 @@ class Coinbase:
 def _loss(symbol: str, skipped: Skipped) -> Loss:
     # An interval without length would say nothing to whoever measures; the least there is says "damaged".
     to_us = max(skipped.to_us, skipped.from_us + 1)
-    return Loss(symbol, "skipped_ids", skipped.from_us, to_us, skipped.missing, f"ids {skipped.first} to {skipped.last}")
+    which = f"ids {skipped.first} to {skipped.last}" if skipped.missing else f"the venue counts anew from {skipped.first}"
+    return Loss(symbol, "skipped_ids", skipped.from_us, to_us, skipped.missing, which)

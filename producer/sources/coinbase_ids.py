@@ -15,7 +15,10 @@ MAX_RANGES = 10_000
 
 @dataclass(frozen=True)
 class Skipped:
-    """Ids `first` to `last` did not come; their trades happened between two event times, microseconds UTC."""
+    """Ids `first` to `last` did not come; their trades happened between two event times, microseconds UTC.
+
+    Where the count began anew at `first`, nobody knows which: `last` is below it.
+    """
 
     first: int
     last: int
@@ -23,9 +26,9 @@ class Skipped:
     to_us: int
 
     @property
-    def missing(self) -> int:
-        """How many ids that is."""
-        return self.last - self.first + 1
+    def missing(self) -> int | None:
+        """How many ids that is; None where it is not known."""
+        return self.last - self.first + 1 or None
 
 
 @dataclass
@@ -79,6 +82,10 @@ class TradeIds:
 
     A hole is told once, and only `SWAP_US` after it was seen: 7, 9, 8 is no loss. Its borders are the event times of the
     neighbours (SEMANTICS: ids).
+
+    Ids grow with time. One below the newest of a trade that is later than the newest by more than `SWAP_US` shows that the
+    venue counts anew, or that a number far too high was believed: then we count anew, too, for an id that was used before
+    would pass for a repeat, and nothing below the newest would prove a loss. What lies between the two counts is not known.
     """
 
     def __init__(self) -> None:
@@ -87,6 +94,7 @@ class TradeIds:
         self._came = Ranges()
         self._holes: list[_Hole] = []
         self._tail: _Hole | None = None
+        self._anew: list[Skipped] = []
         self._before: int | None = None  # id of the trade behind which we began
 
     def begin_at(self, number: int, event_us: int) -> None:
@@ -100,6 +108,8 @@ class TradeIds:
         The one behind which we began is shown again by every reconnection until the next trade, and is still not ours. Whoever
         fills the first minute may `claim` it.
         """
+        if self.newest is not None and number < self.newest and event_us - self._newest_us > SWAP_US:
+            self._begin_anew(number, event_us)
         if number == self._before or not self._came.add(number):
             return False
         newest = self.newest
@@ -137,7 +147,8 @@ class TradeIds:
         due = [hole for hole in self._holes if now_us - hole.since_us >= SWAP_US]
         if due:
             self._holes = [hole for hole in self._holes if now_us - hole.since_us < SWAP_US]
-        found = [skipped for hole in due for skipped in self._still_missing(hole)]
+        found = [*self._anew, *(skipped for hole in due for skipped in self._still_missing(hole))]
+        self._anew.clear()
         tail = self._tail
         if tail is not None and now_us - tail.since_us >= SWAP_US:
             self._tail = None
@@ -147,6 +158,12 @@ class TradeIds:
             found.append(Skipped(self.newest + 1, tail.found.last, *borders))
             self.newest, self._newest_us = tail.found.last, tail.found.to_us
         return found
+
+    def _begin_anew(self, number: int, event_us: int) -> None:
+        self._anew += [skipped for hole in self._holes for skipped in self._still_missing(hole)]
+        self._anew.append(Skipped(number, number - 1, self._newest_us, event_us))
+        self._came, self._holes, self._tail = Ranges(), [], None
+        self.newest = self._before = None
 
     def _fill_holes(self, number: int, event_us: int) -> None:
         for hole in self._holes:

@@ -38,6 +38,32 @@ def test_trade_behind_which_we_began_stays_not_ours_but_for_who_fills_the_first_
     assert known.judge(2 * SWAP_US) == []
 
 
+def test_venue_that_counts_anew_is_followed_and_no_trade_of_it_passes_for_a_repeat():
+    known = ids(500, 501, 503)
+    assert known.take(500, 506 * S, 0)
+    assert known.judge(0) == [Skipped(502, 502, 501 * S, 503 * S), Skipped(500, 499, 503 * S, 506 * S)]
+    assert [known.take(n, (n + 6) * S, 0) for n in (501, 502, 503, 505)] == [True] * 4
+    assert known.judge(SWAP_US) == [Skipped(504, 504, 509 * S, 511 * S)]
+    assert Skipped(500, 499, 0, 0).missing is None
+
+
+def test_number_far_too_high_does_not_end_the_proof():
+    known = ids(500)
+    known.told_newest(2**62, 501 * S, 0)
+    known.judge(SWAP_US)
+    assert known.take(501, 502 * S, SWAP_US)  # perhaps it only came late
+    assert known.take(505, 505 * S, SWAP_US)
+    assert known.take(507, 507 * S, SWAP_US)
+    assert [(s.first, s.last) for s in known.judge(3 * SWAP_US)] == [(505, 504), (506, 506)]
+
+
+def test_late_trade_of_before_the_newest_is_not_taken_for_another_count():
+    known = ids(500, 503)
+    known.judge(SWAP_US)
+    assert known.take(502, 503 * S + SWAP_US, SWAP_US)
+    assert known.newest == 503
+
+
 def test_skipped_ids_are_told_once_between_their_neighbours():
     known = ids(7, 8, 12)
     assert known.judge(SWAP_US - 1) == []
