@@ -85,8 +85,10 @@ class Planner:
         """Return results of what need not be asked: a refused scope is refused for all its symbols, an old gap is over."""
         late = [gap for gap in self.gaps.askable(now_us) if _is_late(gap, now_us)]
         old = [gap for gap in late if gap.cause != "partial_start" and (gap.to_time or 0) <= now_us - RECENT_US]
-        runs = [self._runs.get(gap.gap_id) or self._begin_gap(gap, now_us) for gap in old]
-        results = [self._end(run, now_us, run.missing, None, refused=False) for run in runs]
+        results: list[HistoryCandle] = []
+        for gap in old:
+            begun = self._runs.get(gap.gap_id) or self._begin_gap(gap, now_us)
+            results.append(self._end(begun, now_us, begun.missing, None, refused=False))
         while (run := self._run(now_us)) is not None and (error := self._refusal(run.symbol, now_us)) is not None:
             results.append(self._end(run, now_us, error.reason, error.retry_at, refused=True))
         return results
