@@ -15,13 +15,14 @@ MAX_UPDATES = 20_000  # our choice: minutes of 40 busy epics, beside what waits 
 
 
 class Update(NamedTuple):
-    """One update of an item; texts as they came."""
+    """One update of an item; texts as they came. ``at_us`` is when it was queued, microseconds UTC: stamped by the queue."""
 
     kind: str
     epic: str
     fields: dict[str, str | None]
     changed: list[str]
     is_snapshot: bool
+    at_us: int = 0
 
 
 class Overflow(NamedTuple):
@@ -34,7 +35,7 @@ class Overflow(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Anything else: a state, an answer, a wish of ours. Never given up."""
+    """Anything else: a state, an answer, a wish of ours. Never given up. ``at_us`` as in `Update`."""
 
     what: str
     of: str = ""
@@ -42,10 +43,11 @@ class Note(NamedTuple):
     number: int = 0
     text: str = ""
     payload: bytes = b""
+    at_us: int = 0
 
 
 class Handover:
-    """A bounded queue of updates and notes, in the order in which they came."""
+    """A bounded queue of updates and notes, in the order in which they came, each with its time: it may wait for long."""
 
     def __init__(self, now_us: Callable[[], int], max_updates: int = MAX_UPDATES) -> None:
         self._now_us = now_us
@@ -63,14 +65,14 @@ class Handover:
                 self._given_up[update.epic] = (count + 1, since)
                 return
             self._tell_given_up()
-            self._events.append(update)
+            self._events.append(update._replace(at_us=self._now_us()))
             self._updates += 1
             self._changed.notify()
 
     def note(self, note: Note) -> None:
         """Queue a note; returns at once."""
         with self._changed:
-            self._events.append(note)
+            self._events.append(note._replace(at_us=self._now_us()))
             self._changed.notify()
 
     def get(self, timeout_s: float) -> Update | Overflow | Note | None:

@@ -167,7 +167,7 @@ class IgLink:
         if note.what == "kill":
             return Ending(None, False, "ended by us")
         if note.what == "status":
-            return self._state(note.text)
+            return self._state(note.text, note.at_us)
         if note.what == "server_error":
             self._sight.ended()
             return ending_of(note.number, note.text, fresh=fresh)
@@ -223,10 +223,10 @@ class IgLink:
         else:
             self._put(type="lost", epic=note.epic, of=note.of, count=note.number)
 
-    def _state(self, state: str) -> Ending | None:
+    def _state(self, state: str, at_us: int) -> Ending | None:
         options = self._client.connectionOptions
         patience = Patience(options.getKeepaliveInterval(), options.getStalledTimeout(), options.getReconnectTimeout())
-        change = self._sight.turned(state, self._inbox.now_us(), patience)
+        change = self._sight.turned(state, at_us, patience)
         if change == "opened":
             self._inbox.put(self.number, "opened")
             self._tell_scales(self._scales)
@@ -239,7 +239,7 @@ class IgLink:
         return None
 
     def _put_update(self, update: Update) -> None:
-        self._sight.came(update.kind, update.fields, self._inbox.now_us())
+        self._sight.came(update.kind, update.fields, update.at_us)
         if update.kind == "heartbeat":
             self._put(type="heartbeat")
         else:

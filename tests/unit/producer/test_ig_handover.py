@@ -8,8 +8,16 @@ def update(n, epic="A"):
 def everything(handover):
     found = []
     while (event := handover.get(0.0)) is not None:
-        found.append(event)
+        found.append(event if isinstance(event, Overflow) else event._replace(at_us=0))
     return found
+
+
+def test_what_waits_has_the_time_at_which_it_came():
+    clock = iter((100, 200, 300))
+    handover = Handover(lambda: next(clock))
+    handover.update(update(1))
+    handover.note(Note("status", text="STALLED"))
+    assert [handover.get(0.0).at_us for _ in range(2)] == [100, 200]
 
 
 def test_things_come_out_in_the_order_in_which_they_went_in():
@@ -37,6 +45,6 @@ def test_overflow_stands_before_the_first_update_that_was_taken_again():
     handover = Handover(lambda: 7, max_updates=1)
     handover.update(update(1))
     handover.update(update(2))
-    assert handover.get(0.0) == update(1)
+    assert handover.get(0.0)._replace(at_us=0) == update(1)
     handover.update(update(3))
     assert everything(handover) == [Overflow("A", 1, 7, 7), update(3)]
