@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -36,10 +37,13 @@ def take(partition: Partition, kind: str, frame: pl.DataFrame, now: int) -> None
     if replay.any():
         _take_replayed(partition, kind, frame.filter(replay), now, before)
         frame = frame.filter(~replay)
+    touched: dict[str, Series] = {}
     if kind == "trades" and frame["backfill"].any():
-        fold(partition, kind, frame.filter("backfill"), now, before, "backfill")
+        touched |= _merge(partition, kind, frame.filter("backfill"), now, before, "backfill")
         frame = frame.filter(~pl.col("backfill"))
-    fold(partition, kind, frame, now, before)
+    touched |= _merge(partition, kind, frame, now, before)
+    # Only now: with half of a batch merged a series would seem to know of its newest record.
+    _settle(partition, touched, now)
     _take_numbers(partition, kind, numbers)
 
 
@@ -52,15 +56,8 @@ def _take_replayed(partition: Partition, kind: str, frame: pl.DataFrame, now: in
             partition.held.add_run(str(source), (kind, part))
 
 
-def fold(
-    partition: Partition,
-    kind: str,
-    frame: pl.DataFrame,
-    now: int,
-    before: Before | None,
-    reason: CandleReason = "late_trade",
-) -> None:
-    """Fold records that are all live, or all of one run, into their series, and settle these.
+def fold(partition: Partition, kind: str, frame: pl.DataFrame, now: int, before: Before | None) -> None:
+    """Fold records that are all of one run into their series, and settle these.
 
     Args:
         partition: whose records.
@@ -68,11 +65,31 @@ def fold(
         frame: the records.
         now: wall clock, microseconds.
         before: kept for a batch that may overlap restored state; None: none of it is held yet.
-        reason: why a window that is closed already changes.
     """
+    _settle(partition, _merge(partition, kind, frame, now, before), now)
+
+
+def _merge(
+    partition: Partition,
+    kind: str,
+    frame: pl.DataFrame,
+    now: int,
+    before: Before | None,
+    reason: CandleReason = "late_trade",
+) -> dict[str, Series]:
+    # Records that are all live, or all of one run; returns the series that have new ones.
+    touched: dict[str, Series] = {}
     for price in ("trade",) if kind == "trades" else partition.config.quote_prices:
         if frame.height:
-            _fold_price(partition, kind, frame, price, now, before, reason)
+            touched |= _merge_price(partition, kind, frame, price, now, before, reason)
+    return touched
+
+
+def _settle(partition: Partition, touched: Mapping[str, Series], now: int) -> None:
+    for series in touched.values():
+        if partition.caught_up:
+            series.advance(series.mark - partition.config.lateness_us)
+        partition.settle(series, now)
 
 
 def _take_numbers(partition: Partition, kind: str, numbers: list[tuple[str, int, Range]]) -> None:
@@ -85,9 +102,9 @@ def _take_numbers(partition: Partition, kind: str, numbers: list[tuple[str, int,
                 partition.dirty_series.add(series.name)
 
 
-def _fold_price(
+def _merge_price(
     partition: Partition, kind: str, frame: pl.DataFrame, price: Price, now: int, before: Before | None, reason: CandleReason
-) -> None:
+) -> dict[str, Series]:
     config = partition.config
     columns = Columns(frame, price, config.lateness_us)
     run = int(frame["epoch"][0]) if frame["replay"][0] else None
@@ -111,10 +128,7 @@ def _fold_price(
                     _state_gone(partition, kind, frame, key, partial.start, series.known)
                 continue
             series.add(index, partial, fit, reason)
-    for series in touched.values():
-        if partition.caught_up:
-            series.advance(series.mark - config.lateness_us)
-        partition.settle(series, now)
+    return {series.name: series for series in touched.values()}
 
 
 def _series_for(
