@@ -407,7 +407,7 @@ def test_law_2_8_what_a_run_said_just_before_a_crash_is_taken_back_although_anot
 
 
 def test_law_4_8_a_batch_with_backfilled_trades_among_others_is_known_as_a_whole():
-    # Found by hypothesis: half of a batch folded, the newest record seemed taken in, and a gap told before the kill was taken back.
+    # Found by hypothesis: with half of a batch folded all of it seemed known, and a gap told before the kill was taken back.
     core = Driven()
     core.status("00:00")
     live = [core.trade(time) for time in ("00:10", "01:13", "03:03")]
