@@ -97,7 +97,7 @@ def worlds(draw: st.DrawFn, *, with_history: bool = False, with_backfill: bool =
         elif step == "list" and away is None:
             away = known_good = now
             tell("live", now, symbols=())
-        elif step == "list":
+        elif step == "list" and away is not None:
             back = draw(st.integers(max(away, now - 100 * SECOND), now))
             tell("live", now, symbols=(Served("X", "trades", back),))
             outages.append(model.Outage(away, max(back, now // MINUTE * MINUTE, away + model.INSTANT), "unsubscribed"))
