@@ -46,6 +46,7 @@ class FinnhubSettings(BaseSettings):
     requests_per_minute: int = Field(55, ge=1, le=1800, description="REST requests in any minute; the free plan allows 60")
     # Our choice: prints take about 0.1 s to the stream; how long to the candles is not documented.
     candle_delay_s: float = Field(3.0, ge=0, le=600, description="How long after its end a candle is asked for")
+    keep_repeats: bool = Field(False, description="Take trades that equal one of an earlier frame of the last 10 s, too")
 
 
 SETTINGS = FinnhubSettings
@@ -66,7 +67,7 @@ def build(settings: Settings) -> Provider:
         return Connection(f"{own.url}?token={quote(key, safe='')}", key, inbox, number)
 
     return Provider(
-        source=Finnhub(symbols),
+        source=Finnhub(symbols, drops_repeats=not own.keep_repeats),
         connect=connect,
         most_symbols=MAX_SYMBOLS,
         secrets=secret.known,

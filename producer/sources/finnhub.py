@@ -28,12 +28,17 @@ _ABOVE_ZERO = 5e-324  # the smallest double above 0
 
 
 class Finnhub:
-    """One account's stream; ``connected`` begins each connection, ``frames_to_send`` gives its subscriptions."""
+    """One account's stream; ``connected`` begins each connection, ``frames_to_send`` gives its subscriptions.
+
+    ``drops_repeats``: a trade that equals one of an earlier frame of the last ten seconds is a repeat. It may be a genuine twin;
+    whose frames never repeat, takes them all.
+    """
 
     ids: IdOrder = "none"
 
-    def __init__(self, symbols: tuple[str, ...], name: str = "finnhub") -> None:
+    def __init__(self, symbols: tuple[str, ...], name: str = "finnhub", *, drops_repeats: bool = True) -> None:
         self.name = name
+        self._drops_repeats = drops_repeats
         self._wanted = Wanted(symbols)
         self._memory = FrameMemory()  # outlives connections: a reconnect may bring the last frame again
         self._suspects: list[str] = []
@@ -121,7 +126,9 @@ class Finnhub:
             return Refused(_text(element), error)
         if trade.symbol in self._suspects:
             self._suspects.remove(trade.symbol)
-        if self._memory.is_repeat((trade.symbol, trade.event_time, trade.price, trade.size, trade.conditions)):
+        if self._drops_repeats and self._memory.is_repeat(
+            (trade.symbol, trade.event_time, trade.price, trade.size, trade.conditions)
+        ):
             return Repeated(trade.symbol, trade.kind)
         return trade
 

@@ -148,6 +148,11 @@ def test_equal_trades_within_one_frame_are_genuine_and_their_repeats_are_not():
     assert [type(e) for e in finnhub.receive(frame(element(), element(), element()), NOW + 2)] == [Repeated, Repeated, Trade]
 
 
+def test_equal_trades_of_later_frames_are_genuine_where_the_feed_never_repeats_itself():
+    finnhub = Finnhub(("TSLA",), drops_repeats=False)
+    assert [[type(e) for e in finnhub.receive(frame(element()), NOW + n)] for n in range(3)] == [[Trade]] * 3
+
+
 def test_repeat_is_known_across_a_reconnect_but_not_after_ten_seconds():
     finnhub = source()
     finnhub.receive(frame(element()), NOW)
