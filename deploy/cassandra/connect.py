@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 20.0
 """Creating a table on a busy laptop takes seconds."""
+TRIES = 3
+"""A node that lets us in and then is too busy for the driver's first question, which waits for 2 s alone, is asked again."""
 
 
 @contextmanager
@@ -38,25 +40,28 @@ def connected(address: str) -> Iterator[Any]:
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)  # what goes wrong is raised, and said once
     hosts = [part.strip().rpartition(":") for part in address.split(",") if part.strip()]
     profile = ExecutionProfile(TokenAwarePolicy(DCAwareRoundRobinPolicy()), request_timeout=REQUEST_TIMEOUT_S)
-    try:
-        cluster = Cluster(
-            [(host, int(port)) for host, _, port in hosts],
-            protocol_version=5,
-            compression=False,
-            reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            connect_timeout=10,
-            **_access().driver_options(),
-        )
-    except ValueError as error:
-        raise ConnectionError(f"{address!r} is no Cassandra address: host:port[,host:port]") from error
-    try:
-        session = cluster.connect()
-        # As the sink: by the driver's defaults a page may stay blind as long again as its store was away.
-        cluster.connect_timeout = KNOCK_S
-    except (NoHostAvailable, DriverException, OSError) as error:
-        cluster.shutdown()
-        raise ConnectionError(f"no Cassandra lets us in at {address}: {words(error)}") from error
+    options = {
+        "protocol_version": 5,
+        "compression": False,
+        "reconnection_policy": ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
+        "execution_profiles": {EXEC_PROFILE_DEFAULT: profile},
+        "connect_timeout": 10,
+        **_access().driver_options(),
+    }
+    for last in (n == TRIES for n in range(1, TRIES + 1)):
+        try:
+            cluster = Cluster([(host, int(port)) for host, _, port in hosts], **options)
+        except ValueError as error:
+            raise ConnectionError(f"{address!r} is no Cassandra address: host:port[,host:port]") from error
+        try:
+            session = cluster.connect()
+            # As the sink: by the driver's defaults a page may stay blind as long again as its store was away.
+            cluster.connect_timeout = KNOCK_S
+            break
+        except (NoHostAvailable, DriverException, OSError) as error:
+            cluster.shutdown()
+            if last or "OperationTimedOut" not in words(error):
+                raise ConnectionError(f"no Cassandra lets us in at {address}: {words(error)}") from error
     try:
         yield session
     finally:
