@@ -7,7 +7,7 @@ from bisect import bisect_left
 from processor.core.frame import chunk_of
 from processor.core.gaps import FILLABLE, floor_base
 from processor.core.series import Series
-from processor.core.timeline import BEFORE, Loss
+from processor.core.timeline import BEFORE, FOREVER, Loss
 from schemas.timeframes import DAY
 
 LOADING_US = 8 * DAY
@@ -69,8 +69,8 @@ def _forget_history(series: Series) -> None:
         ends = {(i, s): series.frames[i].timeframe.end_of(s) for i, s in history.told}
         history.told = {place: v for place, v in history.told.items() if ends[place] > floor or since < ends[place] <= until}
     series.lost = [x for x in series.lost if x.end > floor]
-    rows = history.vendor.rows
-    if history.results.forget_before(min(floor, int(rows["start"][0])) if rows.size else floor):
+    later = history.vendor.minutes(until, FOREVER)
+    if history.results.forget_before(min(floor, int(later[0])) if later.size else floor, until):
         series.answers += 1
 
 

@@ -110,10 +110,10 @@ class Results:
         why_not = (result.reason or IN_PART) if outcome == "unfillable" else ""
         return loss._replace(outcome=outcome, why_not=why_not, retry_at=result.retry_at)
 
-    def forget_before(self, floor: int) -> bool:
-        """Drop what speaks only of moments before `floor`; return whether there was any."""
-        gaps = {place: r for place, r in self.of_gap.items() if max(r.end, place[1]) >= floor}
-        ranges = [r for r in self.bootstraps if r[1] >= floor]
+    def forget_before(self, floor: int, begun_before: int = BEFORE) -> bool:
+        """Drop what speaks only of moments from `begun_before` to `floor`; return whether there was any."""
+        gaps = {p: r for p, r in self.of_gap.items() if max(r.end, p[1]) >= floor or min(r.start, p[1]) < begun_before}
+        ranges = [r for r in self.bootstraps if r[1] >= floor or r[0] < begun_before]
         changed = len(gaps) != len(self.of_gap) or len(ranges) != len(self.bootstraps)
         self.of_gap, self.bootstraps = gaps, ranges
         return changed

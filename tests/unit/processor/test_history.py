@@ -396,3 +396,19 @@ def test_law_3_a_bootstrap_that_goes_on_days_later_in_the_middle_of_an_hour_make
     assert core.latest("1d")["00:00"].volume == 6_300
     rows = core.partition.series["sim:X"].history.vendor.rows
     assert rows.size <= 60 + 3 + (24 if days == 1 else 0)  # of the later days only the last one's, as ever
+
+
+def test_law_12_answers_to_gaps_do_not_pile_up_beside_the_earliest_day():
+    core = Driven(config=CoreConfig(timeframes=parse_list("1m,1h,1d")))
+    core.status("48:00:00", good_from="48:00:00")
+    core.history(*(core.vendor(f"20:{m:02d}:00", received="48:01:00", origin="bootstrap") for m in range(10)))
+    core.history(core.result("20:00:00", "48:00:00", received="48:01:00", gap=None))
+    for hour in range(49, 120):
+        core.status(f"{hour}:10:00", "down", good_until=f"{hour}:05:00", good_from="48:00:00")
+        core.status(f"{hour}:20:00", good_from=f"{hour}:15:00")
+        core.history(core.result(f"{hour}:05:00", f"{hour}:15:00", received=f"{hour}:25:00", gap="feed_down"))
+        core.status(f"{hour}:30:00", good_from=f"{hour}:15:00")
+    history = core.partition.series["sim:X"].history
+    assert history.vendor.rows.size == 10
+    assert len(history.results.bootstraps) == 1
+    assert len(history.results.of_gap) < 30  # of a day and some hours
