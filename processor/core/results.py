@@ -95,7 +95,8 @@ class Results:
                     found.append(self._answered(loss._replace(start=at, end=a, known_to=a), max(at, first or BEFORE)))
                 end = min(b, loss.end)
                 found.append(loss._replace(start=max(a, at), end=end, known_to=end, outcome="vendor"))
-                at, loss = end, loss._replace(derived=True)
+                # What is left from first sight on is the gap that was told, and has its version.
+                at, loss = end, loss._replace(derived=loss.derived or end > max(told.start, first or BEFORE))
             if at < loss.end:
                 found.append(self._answered(loss._replace(start=at), max(at, first or BEFORE)))
         return tuple(found)

@@ -412,3 +412,17 @@ def test_law_12_answers_to_gaps_do_not_pile_up_beside_the_earliest_day():
     assert history.vendor.rows.size == 10
     assert len(history.results.bootstraps) == 1
     assert len(history.results.of_gap) < 30  # of a day and some hours
+
+
+def test_law_6_a_bootstrap_up_to_first_sight_leaves_the_starts_gap_as_it_was_told():
+    # Found by hypothesis: it counted as what an answer had left, and a later answer had the lower version.
+    core = Driven()
+    core.status("00:22", good_from="00:22")
+    core.traded("00:55")
+    core.history(core.result("-5:00", "00:00", received="00:56", gap=None))
+    core.status("00:57", good_from="00:22")
+    core.history(core.result("00:00", "01:00", received="01:01", gap=None))
+    core.status("01:02", good_from="00:22")
+    told = [(g.version, g.state) for g in core.gaps if g.cause == "partial_start" and g.from_time == at("00:00")]
+    assert [state for _, state in told] == ["closed", "filled"]
+    assert sorted(told) == told
