@@ -25,6 +25,10 @@ _RECORDS: dict[str, type[Trade] | type[Quote] | type[HistoryCandle]] = {
 }
 
 
+LONGEST = 65_536
+"""Bytes of a record that is taken in: our choice, hundreds of times a trade. What is made of one must fit into Kafka's 1 MB."""
+
+
 class Message(Protocol):
     """What is needed of a Kafka record; aiokafka's has it."""
 
@@ -120,8 +124,11 @@ class Blocks:
         return self._blocks[schema_id]
 
     def _block(self, decoder: BlockDecoder, messages: Sequence[Message]) -> pl.DataFrame | None:
+        values = [m.value for m in messages]
         try:
-            frame = decoder([m.value for m in messages])  # type: ignore[misc]  # a tombstone raises TypeError
+            if max(map(len, values)) > LONGEST:  # type: ignore[arg-type]  # a tombstone raises TypeError
+                return None
+            frame = decoder(values)  # type: ignore[arg-type]
             keys = pl.Series("key", [m.key for m in messages], dtype=pl.Binary).cast(pl.String)
         except (WireError, pl.exceptions.PolarsError, TypeError):
             return None
@@ -131,6 +138,8 @@ class Blocks:
 
     def _why(self, schema_id: int, message: Message) -> Refused:
         assert message.value is not None
+        if len(message.value) > LONGEST:
+            return Refused(message.offset, "too_long", f"{len(message.value)} bytes; {LONGEST} are the most")
         try:
             record = self._single.body(message.value[HEADER_BYTES:], schema_id)
         except WireError as error:

@@ -15,6 +15,9 @@ from schemas import topics
 from schemas.codec import Encoder
 from schemas.records import Candle, Gap
 
+KEPT_BYTES, KEPT_KEY_BYTES = 900_000, 1_000
+"""Of a dead letter: with its headers it has to fit into Kafka's 1 MB, which what was refused may fill alone."""
+
 
 class Counters(Protocol):
     """What the engine counts, so that it needs no metrics library."""
@@ -128,7 +131,10 @@ class Draft:
             self.add_dead(number, topic, messages, refused)
 
     def add_dead(self, number: int, topic: str, messages: Sequence[Message], refused: Sequence[Refused]) -> None:
-        """Draft a dead letter for each of `refused`, as it came, with the reason in its headers; `messages` has them all."""
+        """Draft a dead letter for each of `refused`, with the reason in its headers; `messages` has them all.
+
+        It is what came; of what is too long for Kafka with our headers the beginning is kept, and ``original_bytes`` says so.
+        """
         if not refused:
             return
         by_offset = {m.offset: m for m in messages}
@@ -145,5 +151,8 @@ class Draft:
                 ("schema_id", schema_id.encode()),
                 ("service", self._service),
             ]
-            self._sends.append(Send(self._dead_topic, number, m.key, m.value, headers))
+            if len(value) > KEPT_BYTES:
+                headers.append(("original_bytes", str(len(value)).encode()))
+            key, kept = m.key and m.key[:KEPT_KEY_BYTES], m.value and m.value[:KEPT_BYTES]
+            self._sends.append(Send(self._dead_topic, number, key, kept, headers))
             self._counters.dead_letter(reason)

@@ -15,8 +15,9 @@ from processor.core.restoring import load
 from processor.core.snapshot import dump
 from processor.draft import Counters, Draft
 from processor.outgoing import Outgoing, Send, State
+from processor.status_input import StatusInput
 from schemas import topics
-from schemas.codec import Decoder, Encoder, SchemaById
+from schemas.codec import Encoder, SchemaById
 from schemas.records import FeedStatus
 from schemas.wire import WireError
 
@@ -47,7 +48,7 @@ class Engine:
         self._topic_of = {d: t for t, d in self._dataset_of.items()}
         self._changelog = topics.changelog_name(prefix)
         self._blocks = {kind: Blocks(kind, schema_by_id, config.ahead_us) for kind in ("trades", "quotes", "history")}
-        self._status: Decoder[FeedStatus] = Decoder(FeedStatus, schema_by_id)
+        self._status = StatusInput(schema_by_id)
         self._encode_status = Encoder(FeedStatus, ids["feed-status"])
         self._draft = Draft(prefix, ids, [t.name for t in config.timeframes], counters, service)
         self._read: dict[tuple[str, int], int] = {}
@@ -117,13 +118,9 @@ class Engine:
     def _take_statuses(self, partition: Partition, topic: str, messages: Sequence[Message]) -> None:
         for m in messages:
             try:
-                status = self._status(m.value)
+                status = self._status(m.key, m.value)
             except WireError as error:
                 self._draft.add_dead(partition.number, topic, [m], [Refused(m.offset, error.reason, str(error))])
-                continue
-            if m.key != status.source.encode():
-                detail = f"the key is {m.key!r}, the record is of {status.source!r}"
-                self._draft.add_dead(partition.number, topic, [m], [Refused(m.offset, "key_mismatch", detail)])
                 continue
             partition.take_status(m.offset, status)
 

@@ -18,7 +18,8 @@ from processor.core.config import CoreConfig
 from processor.core.outbox import Outbox
 from processor.core.partition import Partition
 from processor.core.timeline import FOREVER
-from schemas.codec import Decoder, SchemaById
+from processor.status_input import StatusInput
+from schemas.codec import SchemaById
 from schemas.records import FeedStatus
 from schemas.wire import WireError
 
@@ -88,7 +89,7 @@ class Rebuilder:
         self.ended: dict[str, int] = {}
         """Series that have ended (finished replays), with their run."""
         self._blocks = {k: Blocks(k, schema_by_id, config.ahead_us) for k in ("trades", "quotes", "history")}
-        self._status = Decoder(FeedStatus, schema_by_id)
+        self._status = StatusInput(schema_by_id)
         self._span, self._only = span, only
 
     def statuses(self, rows: Sequence[Row]) -> list[tuple[int, FeedStatus]]:
@@ -96,10 +97,8 @@ class Rebuilder:
         found = []
         for row in rows:
             try:
-                status = self._status(row.value)
+                status = self._status(row.key, row.value)
             except WireError:
-                status = None
-            if status is None or row.key != status.source.encode():
                 self.dead[Place("feed-status", self.partition.number, row.offset)] = row.key
             else:
                 self.retained.saw_status(row.offset, status)

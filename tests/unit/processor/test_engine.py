@@ -7,6 +7,7 @@ import pytest
 from processor.core import answers
 from processor.core.config import CoreConfig
 from processor.engine import Engine
+from processor.status_input import LONGEST
 from schemas import topics
 from schemas.avro import schema_of
 from schemas.codec import Decoder, Encoder
@@ -130,6 +131,13 @@ def test_a_silent_producer_is_declared_down_with_the_owners_positions(engine):
     assert (record.state, record.good_until, record.complete_to, record.trades_offset) == (
         "producer_down", at("00:30"), at("00:35"), 5,
     )  # fmt: skip
+
+
+def test_a_status_too_long_for_a_gap_to_repeat_it_is_a_dead_letter(engine):
+    engine.take(STATUS, 2, [Message(0, b"sim" * 1000, bytes(LONGEST + 1)), status(1, "00:30", 0)], 1)
+    (letter,) = [m for m in sent(engine).outputs if m.topic == topics.DEAD_LETTERS.name()]
+    assert (len(letter.key), len(letter.value), dict(letter.headers)["reason"]) == (1000, LONGEST + 1, b"too_long")
+    assert "sim" in engine.partitions[2].feeds
 
 
 def history(offset, minute):
