@@ -70,8 +70,11 @@ class Engine:
         if number in self.partitions and (topic, number) not in self._read:
             self._read[topic, number] = offset
             dataset = self._dataset_of[topic]
-            if dataset in self.partitions[number].positions:
-                self.partitions[number].positions[dataset] = offset
+            partition = self.partitions[number]
+            if dataset in partition.positions:
+                partition.positions[dataset] = offset
+            if dataset in ("trades", "quotes") and offset and not partition.feeds:
+                partition.begins[dataset] = offset
 
     def release(self) -> None:
         """Own nothing: what was not flushed will be read again by the next owner."""

@@ -188,7 +188,7 @@ class Comparer:
             out = None
         start = told["from_time"]
         older = [g for g in older if not _is_empty(vars(g))]
-        item = _Item("gap", told["series"], "", start, floor_base(start) + BASE_US, BASE_US, then, now, older, out, row)
+        item = _Item("gap", told["series"], "", start, floor_base(start) + BASE_US, 2 * BASE_US, then, now, older, out, row)
         self._judge(rebuilt, item)
 
     def _wanted(self, series: str, moment: int) -> bool:

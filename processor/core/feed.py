@@ -45,6 +45,10 @@ class Feed:
         """Of symbols that lists named before and name no more, or did not for a while."""
         self.offset = -1
         """Offset of the last status applied."""
+        self.trades_from = self.quotes_from = 0
+        """The oldest records that could be read; 0: the first ones, or it has been found since when what was read is all."""
+        self.known_from: int | None = None
+        """Since when it is known what came, where older records were deleted before they were read."""
         self.revision = 0
         """Grows whenever losses change, so that timelines made from them can be kept until then."""
 
@@ -92,9 +96,29 @@ class Feed:
         self.revision += bool(gone or back)
         self.served = named
 
+    @property
+    def looks_back(self) -> bool:
+        """True while it is not known since when all that came was read."""
+        return bool(self.trades_from or self.quotes_from)
+
+    def look_back(self, status: FeedStatus) -> None:
+        """Take in what a status says of where records were deleted: those up to its offsets had come at its clock (R17)."""
+        reached = status.trades_offset >= self.trades_from and status.quotes_offset >= self.quotes_from
+        begins = self.known_from is None and status.good_from is None and reached
+        if not begins and not status.replay:
+            self.known_from = max(status.complete_to, BEFORE if self.known_from is None else self.known_from)
+        if reached or status.replay:
+            self.trades_from = self.quotes_from = 0
+
     def good_from_of(self, served: Served) -> int | None:
-        """Return from when a symbol is accounted for: one that is refused was never good, so from there, that it can be seen."""
-        return served.good_from if served.good_from is not None else self.refused_from(served.symbol)
+        """Return from when a symbol is accounted for, None while it is not.
+
+        One that is refused was never good, so from there, that it can be seen; none before what came is known.
+        """
+        good_from = served.good_from if served.good_from is not None else self.refused_from(served.symbol)
+        if good_from is None or self.known_from is None:
+            return good_from
+        return None if self.looks_back else max(good_from, self.known_from)
 
     def _begin_run(self, status: FeedStatus, changed: list[int]) -> None:
         first = self.epoch == 0

@@ -28,6 +28,8 @@ class Partition:
         self.config = config
         self.number = number
         self.positions: dict[str, int] = {"trades": 0, "quotes": 0, "history": 0}
+        self.begins: dict[str, int] = {}
+        """Offset of the oldest trade and quote that could be read, where nothing was known and older ones were deleted."""
         self.caught_up = False
         """True once feed-status has been read to its end: until then only statuses close windows."""
         self.restored_to = -1
@@ -59,8 +61,11 @@ class Partition:
     def feed(self, source: str) -> Feed:
         """Return the feed of `source`, new where none was known."""
         if source not in self.feeds:
-            self.feeds[source] = Feed(source)
+            feed = self.feeds[source] = Feed(source)
             self.of_source.setdefault(source, [])
+            if self.begins:
+                feed.trades_from, feed.quotes_from = self.begins.get("trades", 0), self.begins.get("quotes", 0)
+                self.dirty_feeds.add(source)
         return self.feeds[source]
 
     def series_named(self, source: str, symbol: str, price: Price) -> Series:
@@ -105,6 +110,10 @@ class Partition:
 
     def take_status(self, offset: int, status: FeedStatus) -> None:
         """Take in a status; it acts in `release` once the records it speaks of have been processed."""
+        feed = self.feed(status.source) if self.begins else self.feeds.get(status.source)
+        if feed is not None and feed.looks_back:
+            feed.look_back(status)  # now, for while it waits a newer one may come to stand for it
+            self.dirty_feeds.add(status.source)
         if not self.waiting:
             self.oldest_waiting = offset
         if self.waiting and statuses.says_the_same(self.waiting[-1][1], status):

@@ -18,7 +18,7 @@ from processor.core.ohlcv import Window
 from processor.core.partition import Partition
 from processor.core.results import Result
 from processor.core.series import Series
-from processor.core.shapes import CHUNK, DAY, FEED, HOT, SnapshotError, read
+from processor.core.shapes import CHUNK, DAY, FEED, FEED_FIELDS, HOT, SnapshotError, read
 from processor.core.timeline import Loss
 from processor.core.vendor import ROW
 from schemas.records import Served
@@ -94,7 +94,7 @@ def _load_feed(partition: Partition, source: str, data: bytes) -> None:
     if values["partition"] != partition.number:
         return
     feed: Feed = partition.feed(source)
-    for n in ("epoch", "replay", "finished", "state", "clock", "good_from", "good_until", "ids", "offset"):
+    for n in FEED_FIELDS:
         setattr(feed, n, values[n])
     feed.losses = [Loss(**x) for x in values["losses"]]
     feed.symbol_losses = {s: [Loss(**x) for x in losses] for s, losses in values["symbol_losses"].items()}

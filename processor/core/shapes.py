@@ -107,12 +107,19 @@ FEED = fastavro.parse_schema(
         good_until=_NULLABLE,
         ids="string",
         offset="long",
+        trades_from="long",
+        quotes_from="long",
+        known_from=_NULLABLE,
         losses={"type": "array", "items": _LOSS},
         symbol_losses={"type": "map", "values": {"type": "array", "items": "Loss"}},
         served={"type": "array", "items": _SERVED},
         absences={"type": "array", "items": record("Absence", symbol="string", kind="string", start="long", end="long")},
     )
 )
+FEED_FIELDS = (
+    "epoch", "replay", "finished", "state", "clock", "good_from", "good_until", "ids", "offset",
+    "trades_from", "quotes_from", "known_from",
+)  # fmt: skip
 LOSS_FIELDS = tuple(f["name"] for f in _LOSS["fields"])
 DAY = fastavro.parse_schema(record("Day", partition="int", rows="bytes"))
 

@@ -31,7 +31,7 @@ from processor.core.journal import journal_key
 from processor.core.partition import Partition
 from processor.core.runs import may_go
 from processor.core.series import Series
-from processor.core.shapes import DAY, FEED, LOSS_FIELDS, write, write_chunk, write_hot
+from processor.core.shapes import DAY, FEED, FEED_FIELDS, LOSS_FIELDS, write, write_chunk, write_hot
 from processor.core.timeline import Loss
 from processor.core.vendor import day_bounds
 
@@ -143,9 +143,7 @@ def _dump_days(series: Series) -> tuple[list[tuple[bytes, bytes | None]], list[t
 
 def _dump_feed(partition: Partition, source: str) -> bytes:
     feed = partition.feeds[source]
-    values = {
-        n: getattr(feed, n) for n in ("epoch", "replay", "finished", "state", "clock", "good_from", "good_until", "ids", "offset")
-    }
+    values = {n: getattr(feed, n) for n in FEED_FIELDS}
     values["partition"] = partition.number
     values["losses"] = [_dump_loss(x) for x in feed.losses]
     values["symbol_losses"] = {s: [_dump_loss(x) for x in losses] for s, losses in feed.symbol_losses.items()}
