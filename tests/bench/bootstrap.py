@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from confluent_kafka import murmur2
+from pydantic import SecretStr
 
 from producer.cluster import survey
 from producer.history.budget import Budget
@@ -23,6 +24,7 @@ from producer.history.finnhub import FinnhubHistory
 from producer.history.protocol import Limit
 from producer.history.service import History, history_of
 from producer.inflight import Lane
+from producer.secret import Secret
 from schemas.records import HistoryCandle, instrument_of
 from schemas.registry import Registry
 from schemas.timeframes import DAY
@@ -86,7 +88,7 @@ def _paced(requests: int) -> float:
 
 class _Unlimited(FinnhubHistory):
     def __init__(self, url: str) -> None:
-        super().__init__(url, "bench", per_minute=1, delay_s=3)
+        super().__init__(url, Secret("FINNHUB_TOKEN", SecretStr("bench")), per_minute=1, delay_s=3)
         self.limits = ()
 
 

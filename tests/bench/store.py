@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Semaphore
-from typing import Any
+from typing import Any, cast
 
 import psutil
 from cassandra.query import BatchStatement, BatchType
 
-from schemas.records import Candle, Record
+from schemas.records import Candle, Record, Trade
 from schemas.timeframes import MINUTE
 from sink.batches import Batch, bound, plan
 from sink.overrides import Retention
@@ -80,7 +80,7 @@ def _candles(now: int, name: str, *, closed: bool) -> list[Candle]:
 
 def _bare(feed: Feed, records: Sequence[Record], now: int) -> tuple[float, float, float]:
     keep = Retention({name: seconds(days) for name, days in days_of([]).items()} | {"1m": 30 * 86_400})
-    rows = [candle_row(r, keep, now) if isinstance(r, Candle) else trade_row(r, keep, now) for r in records]
+    rows = [candle_row(r, keep, now) if isinstance(r, Candle) else trade_row(cast(Trade, r), keep, now) for r in records]
     batches = plan(rows, now).batches
     store = Store.connect(feed.space.cassandra, feed.space.keyspace)
     try:
