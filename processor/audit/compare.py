@@ -188,6 +188,8 @@ class Comparer:
             out = None
         start = told["from_time"]
         older = [g for g in older if not _is_empty(vars(g))]
+        # Two minutes: a processor without state knows what came since a status after the oldest record left (R17), a moment later
+        # than that record, and the silence after it begins with the next whole minute; a rebuild knows of the time before.
         item = _Item("gap", told["series"], "", start, floor_base(start) + BASE_US, 2 * BASE_US, then, now, older, out, row)
         self._judge(rebuilt, item)
 

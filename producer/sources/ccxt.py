@@ -10,10 +10,9 @@ import json
 from math import inf
 from typing import Any, Literal
 
-import orjson
-
 from producer.errors import RemoteError
 from producer.repeats import FrameMemory
+from producer.sources.frames import element_text, parsed
 from producer.sources.protocol import Ignored, Refused, Repeated, SourceEvent, VenueError
 from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Loss, Side, Trade
@@ -87,7 +86,7 @@ class Ccxt:
         Raises:
             RemoteError: no JSON, no object, or no list of trades. One bad trade is a `Refused` instead.
         """
-        message = _parsed(frame)
+        message = parsed(frame)
         if type(message) is not dict:
             raise RemoteError("not_an_object", "the frame is JSON, but no object")
         if "refused" in message:
@@ -130,7 +129,7 @@ class Ccxt:
                     return Ignored("unsubscribed")
                 raise RemoteError("unwanted_symbol", "a symbol that was not asked for", trade.symbol)
         except RemoteError as error:
-            return Refused(_text(element), error)
+            return Refused(element_text(element), error)
         if self._began_us is not None and trade.event_time < self._began_us - BEFORE_US:
             return Ignored("before_start")
         if trade.trade_id is None:
@@ -141,25 +140,6 @@ class Ccxt:
                 return Repeated(trade.symbol, trade.kind)
             seen.add((trade.symbol, trade.trade_id))
         return Repeated(trade.symbol, trade.kind) if self._memory.is_repeat(content) else trade
-
-
-def _parsed(frame: bytes) -> Any:
-    try:
-        return orjson.loads(frame)
-    except orjson.JSONDecodeError as error:
-        # What an exchange's parser makes of a bad price or text (NaN, half a character) is no JSON to everybody; read it, so that
-        # one trade does not lose the others of its frame.
-        try:
-            return json.loads(frame)
-        except (ValueError, RecursionError):
-            raise RemoteError("not_json", f"not JSON: {error}") from None
-
-
-def _text(element: Any) -> bytes:
-    try:
-        return json.dumps(element).encode()
-    except RecursionError:
-        return b'"an element nested too deeply to be written"'
 
 
 def _trade(source: str, element: Any, now_us: int) -> Trade:

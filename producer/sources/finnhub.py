@@ -9,10 +9,9 @@ import json
 from math import inf
 from typing import Any, Literal
 
-import orjson
-
 from producer.errors import RemoteError
 from producer.repeats import FrameMemory
+from producer.sources.frames import element_text, parsed
 from producer.sources.protocol import Heartbeat, Ignored, Refused, Repeated, SourceEvent, VenueError
 from producer.sources.wanted import Wanted
 from schemas.records import IdOrder, Trade
@@ -85,7 +84,7 @@ class Finnhub:
         Raises:
             RemoteError: no JSON, no object, or a trade frame whose data is no list. One bad element is a `Refused` instead.
         """
-        message = _parsed(frame)
+        message = parsed(frame)
         if type(message) is not dict:
             raise RemoteError("not_an_object", "the frame is JSON, but no object")
         kind = message.get("type")
@@ -123,7 +122,7 @@ class Finnhub:
                     return Ignored("unsubscribed")
                 raise RemoteError("unwanted_symbol", "a symbol that was not subscribed", trade.symbol)
         except RemoteError as error:
-            return Refused(_text(element), error)
+            return Refused(element_text(element), error)
         if trade.symbol in self._suspects:
             self._suspects.remove(trade.symbol)
         if self._drops_repeats and self._memory.is_repeat(
@@ -131,24 +130,6 @@ class Finnhub:
         ):
             return Repeated(trade.symbol, trade.kind)
         return trade
-
-
-def _parsed(frame: bytes) -> Any:
-    try:
-        return orjson.loads(frame)
-    except orjson.JSONDecodeError as error:
-        # NaN and Infinity are no JSON; read them, so that one bad price does not lose its neighbours.
-        try:
-            return json.loads(frame)
-        except (ValueError, RecursionError):
-            raise RemoteError("not_json", f"not JSON: {error}") from None
-
-
-def _text(element: Any) -> bytes:
-    try:
-        return json.dumps(element).encode()
-    except RecursionError:
-        return b'"an element nested too deeply to be written"'
 
 
 def _trade(source: str, element: Any, now_us: int) -> Trade:

@@ -206,6 +206,14 @@ def test_live_windows_before_the_oldest_record_left_plus_one_are_not_checkable()
     assert result.uncompared["sim:X"] == 6
 
 
+def test_live_gaps_begin_two_minutes_after_the_oldest_record_left_to_be_checkable():
+    low, oldest = {**WHOLE, "trades": 7}, {"trades": at("03:10")}
+    told = [replace(a_gap(), gap_id=f"sim:X|feed_down|{at(m)}", from_time=at(m), to_time=at("09:00")) for m in ("05:05", "05:10")]
+    result = compare(a_book(*told), out(), low=low, oldest=oldest)
+    assert [d.start for d in result.differences] == [at("05:10")]
+    assert result.counts["gaps not checkable"] == 1
+
+
 def test_a_topic_of_which_nothing_is_left_makes_its_series_uncheckable():
     retained = Retained({**WHOLE, "quotes": 9})
     assert retained.checkable("sim", "trade", at("00:00"), MINUTE, replay=False)
